@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: the facts that a broker needs, as the registry pushes them. Each entity is sent as its whole present state
+// (an upsert) or as its removal, so that applying one twice, or a later one first, does no harm once all have arrived.
+// The server writes them as JSON (api/edge_json), the edge as delta files (edge/snapshot_file).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/bytes.h"
+#include "core/id.h"
+#include "core/policy.h"
+#include "core/record.h"
+#include "core/time.h"
+
+namespace muster::edge {
+
+enum class EntityStatus : std::uint8_t {
+  kActive = 1,
+  kSuspended = 2,
+  kGone = 3
+};  // kGone: retired or deleted; never let in
+
+struct TenantState {
+  TenantId id;
+  std::string name;
+  EntityStatus status = EntityStatus::kActive;
+  friend bool operator==(const TenantState&, const TenantState&) = default;
+};
+
+// A CA key that may vouch for devices of one tenant.
+struct IssuerState {
+  IssuerId id;
+  TenantId tenant_id;
+  EntityStatus status = EntityStatus::kActive;
+  Sha256 spki_sha256{};  // of the subjectPublicKeyInfo: anchors are found by key, never by name
+  Bytes certificate;     // DER
+  friend bool operator==(const IssuerState&, const IssuerState&) = default;
+};
+
+struct PolicyState {
+  PolicyId id;
+  TenantId tenant_id;
+  EntityStatus status = EntityStatus::kActive;
+  std::vector<PolicyRule> rules;
+  friend bool operator==(const PolicyState&, const PolicyState&) = default;
+};
+
+struct DeviceState {
+  DeviceId id;
+  TenantId tenant_id;
+  std::string name;
+  EntityStatus status = EntityStatus::kActive;
+  PolicyId policy_id;                                       // nil: the default policy
+  std::vector<std::string> groups;                          // sorted
+  std::vector<std::pair<std::string, std::string>> labels;  // sorted by name
+  friend bool operator==(const DeviceState&, const DeviceState&) = default;
+};
+
+// A certificate that the registry lists as issued. Not listed, or kGone: not accepted.
+struct CertificateState {
+  Sha256 id{};  // SHA-256 of the DER
+  TenantId tenant_id;
+  DeviceId device_id;
+  IssuerId issuer_id;
+  EntityStatus status = EntityStatus::kActive;  // kGone: revoked
+  UtcTime not_after{};
+  friend bool operator==(const CertificateState&, const CertificateState&) = default;
+};
+
+using IdentityChange = std::variant<TenantState, IssuerState, PolicyState, DeviceState, CertificateState>;
+
+// Position in the registry's change stream. `epoch` changes when the database was restored: positions of two epochs
+// cannot be compared, and the edge loads everything again.
+struct StreamPosition {
+  RawId epoch;
+  std::uint64_t number = 0;
+  friend bool operator==(const StreamPosition&, const StreamPosition&) = default;
+};
+
+}  // namespace muster::edge

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: what the broker plugin asks while a device waits. An IdentityView is one immutable state of the registry:
+// the mapped snapshot file with the deltas that came after it. Look-ups touch memory only and do not allocate.
+// Thread-safe: published as std::shared_ptr<const IdentityView>.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge/identity_change.h"
+
+namespace muster::edge {
+
+// Views into the IdentityView that made them: valid while it lives.
+struct TenantFacts {
+  TenantId id;
+  std::string_view name;
+  EntityStatus status;
+};
+struct IssuerFacts {
+  IssuerId id;
+  TenantId tenant_id;
+  EntityStatus status;
+  Sha256 spki_sha256;
+  BytesView certificate;  // DER
+};
+struct CertificateFacts {
+  TenantId tenant_id;
+  DeviceId device_id;
+  IssuerId issuer_id;
+  EntityStatus status;
+  UtcTime not_after;
+};
+struct DeviceFacts {
+  DeviceId id;
+  TenantId tenant_id;
+  std::string_view name;
+  EntityStatus status;
+  const Policy* policy;  // never null: a policy that is missing or gone is one that allows nothing
+  std::vector<std::string_view> groups;
+  std::vector<std::pair<std::string_view, std::string_view>> labels;
+};
+
+class IdentityView {
+ public:
+  virtual ~IdentityView() = default;
+  virtual StreamPosition position() const = 0;
+  virtual std::optional<CertificateFacts> find_certificate(const Sha256& id) const = 0;
+  virtual std::optional<DeviceFacts> find_device(const DeviceId& id) const = 0;
+  virtual std::optional<TenantFacts> find_tenant(const TenantId& id) const = 0;
+  virtual std::optional<TenantFacts> find_tenant_by_name(std::string_view name) const = 0;
+  // All issuers with this key, of any tenant and status.
+  virtual std::vector<IssuerFacts> find_issuers_by_key(const Sha256& spki_sha256) const = 0;
+  virtual std::vector<IssuerFacts> issuers() const = 0;
+};
+
+// What changed between two views, as far as live sessions care: after a swap the plugin re-checks these sessions only;
+// `everything` when the base file changed.
+struct ViewUpdate {
+  std::shared_ptr<const IdentityView> view;
+  bool everything = false;
+  std::vector<TenantId> tenants;  // status changed, or an issuer or policy of theirs
+  std::vector<DeviceId> devices;  // themselves or one of their certificates
+};
+
+struct SnapshotFolderConfig {
+  std::string folder;      // holds base and delta files written by `muster edge`
+  std::string state_file;  // the plugin's own durable (epoch, number): an older file is refused, also after restart
+  std::uint64_t max_age_seconds = 86400;
+};
+
+// SnapshotFolder follows the folder that the edge writes. Confined to one thread (the plugin's watcher).
+class SnapshotFolder {
+ public:
+  // Reasons: config.folder_invalid.
+  static Result<std::unique_ptr<SnapshotFolder>> create(SnapshotFolderConfig config);
+  virtual ~SnapshotFolder() = default;
+  // Readable (poll(2)) when refresh() may find something new.
+  virtual int wait_fd() const = 0;
+  // Loads what is new. nullopt: nothing is. Reasons: snapshot.absent, snapshot.corrupt, snapshot.version_unsupported,
+  // snapshot.older_than_held, snapshot.permissions. After an error the last good view stays in force.
+  virtual Result<std::optional<ViewUpdate>> refresh() = 0;
+  // Seconds since the server last signed off this state, by CLOCK_BOOTTIME within a boot and wall time across boots;
+  // nullopt when never or when the wall clock stands behind it.
+  virtual std::optional<std::uint64_t> age_seconds() const = 0;
+};
+
+}  // namespace muster::edge
