@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/bytes.h"
+#include "core/result.h"
+
+// Opaque here so that OpenSSL's headers stay out of everybody's compile time.
+struct evp_pkey_st;
+
+namespace muster::x509 {
+
+enum class KeyAlgorithm : std::uint8_t { kP256, kP384, kEd25519, kRsa };
+
+// PublicKey is a SubjectPublicKeyInfo whose kind, size and encoding were checked before OpenSSL saw it:
+// P-256 and P-384 (named curve, uncompressed point on the curve), Ed25519, RSA of 2048 to 4096 bits with an odd
+// exponent from 65537 to 2^256 - 1. Immutable, thread-safe, cheap to copy.
+class PublicKey {
+ public:
+  // `spki` is DER. Reasons: key.malformed, key.algorithm_unsupported, key.size_unsupported, key.exponent_unsupported,
+  // key.point_invalid.
+  static Result<PublicKey> parse(BytesView spki);
+
+  KeyAlgorithm algorithm() const { return algorithm_; }
+  unsigned bits() const { return bits_; }
+
+  // verify checks `signature` over `message` under `signature_algorithm` (AlgorithmIdentifier, DER), one of
+  // ecdsa-with-SHA256/384/512, sha256/384/512WithRSAEncryption, Ed25519, which must fit the key.
+  // Reasons: signature.algorithm_unsupported, signature.invalid.
+  Result<void> verify(BytesView signature_algorithm, BytesView message, BytesView signature) const;
+
+ private:
+  PublicKey(std::shared_ptr<evp_pkey_st> key, KeyAlgorithm algorithm, unsigned bits)
+      : key_(std::move(key)), algorithm_(algorithm), bits_(bits) {}
+  std::shared_ptr<evp_pkey_st> key_;
+  KeyAlgorithm algorithm_;
+  unsigned bits_;
+};
+
+// check_key_strength refuses keys that parse but that anybody can break: RSA with an even modulus or a factor below
+// 2^16, and moduli with the ROCA fingerprint (CVE-2017-15361). Keys other than RSA pass.
+// Not covered: Debian's 2008 weak keys. Reason: key.weak.
+Result<void> check_key_strength(BytesView spki);
+
+}  // namespace muster::x509
