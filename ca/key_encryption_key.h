@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "core/result.h"
+#include "core/secret_bytes.h"
+
+namespace muster::ca {
+
+// KeyEncryptionKey wraps the data keys of private keys. Move-only, wiped on destruction; immutable, thread-safe.
+class KeyEncryptionKey {
+ public:
+  using Id = std::array<std::uint8_t, 8>;
+
+  // Reads 32 raw octets or 64 hexadecimal digits (a line end may follow) from a file that only its owner may read.
+  // Reasons: file.* (core/file.h), kek.invalid.
+  static Result<KeyEncryptionKey> load(const std::string& path);
+  static Result<KeyEncryptionKey> from_bytes(BytesView octets);  // 32 octets. Reason: kek.invalid.
+
+  // The id stands in every blob so that a wrong key is recognised: first octets of a SHA-256 over a label and the key.
+  const Id& id() const { return id_; }
+  BytesView octets() const { return key_.view(); }
+
+ private:
+  KeyEncryptionKey(SecretBytes key, const Id& id) : key_(std::move(key)), id_(id) {}
+  SecretBytes key_;
+  Id id_;
+};
+
+}  // namespace muster::ca

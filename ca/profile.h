@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: what certificates of a kind look like. Shape (usages, constraints) follows from the kind; validity and key
+// kinds are data of the deployment or tenant.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "x509/public_key.h"
+
+namespace muster::ca {
+
+enum class CertificateKind : std::uint8_t {
+  kDeviceRoot,
+  kInfrastructureRoot,
+  kPlatformIntermediate,  // under the device root; path length 2: issuing CA, plant CA
+  kIssuingCa,             // of a tenant; path length 1; permitted URI host {tenant}.{trust domain}, critical
+  kPlantCa,               // under an issuing CA; path length 0; the same constraint
+  kDevice,
+  kServer,  // infrastructure: serverAuth
+  kBroker,  // infrastructure: serverAuth
+  kEdge,    // infrastructure: clientAuth
+};
+
+bool is_ca_kind(CertificateKind kind);
+
+struct ProfileConfig {
+  std::string name = "device";
+  CertificateKind kind = CertificateKind::kDevice;
+  std::int64_t validity_seconds = 365 * 86400;  // 60 to 40 years; never beyond the issuer's notAfter
+  std::int64_t backdate_seconds = 300;          // 0 to 86400; notBefore lies this far back, for devices' clocks
+  std::vector<x509::KeyAlgorithm> key_algorithms = {x509::KeyAlgorithm::kP256, x509::KeyAlgorithm::kP384,
+                                                    x509::KeyAlgorithm::kEd25519, x509::KeyAlgorithm::kRsa};
+};
+
+// Profile is a checked ProfileConfig. Immutable.
+class Profile {
+ public:
+  // Reason: profile.invalid; the detail names the offending key.
+  static Result<Profile> create(ProfileConfig config);
+  // The default of a kind: roots 20 years, intermediate 15, issuing and plant CA 10, device 1, infrastructure 2.
+  static Profile standard(CertificateKind kind);
+
+  const std::string& name() const { return config_.name; }
+  CertificateKind kind() const { return config_.kind; }
+  std::chrono::seconds validity() const { return std::chrono::seconds{config_.validity_seconds}; }
+  std::chrono::seconds backdate() const { return std::chrono::seconds{config_.backdate_seconds}; }
+  bool allows(x509::KeyAlgorithm algorithm) const;
+
+ private:
+  explicit Profile(ProfileConfig config) : config_(std::move(config)) {}
+  ProfileConfig config_;
+};
+
+}  // namespace muster::ca
