@@ -10,8 +10,7 @@ namespace muster::test_support {
 
 // eventually polls `condition` every 2 ms until it holds; false when it does not by the deadline.
 template <typename Condition>
-[[nodiscard]] bool eventually(Condition condition,
-                              std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
+[[nodiscard]] bool eventually(Condition condition, std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
   const auto until = std::chrono::steady_clock::now() + deadline;
   while (!condition()) {
     if (std::chrono::steady_clock::now() >= until) {

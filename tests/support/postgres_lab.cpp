@@ -141,7 +141,8 @@ Connection connect(const std::string& url) {
   if (PQstatus(connection.get()) != CONNECTION_OK) {
     fail(PQerrorMessage(connection.get()));
   }
-  PQsetNoticeProcessor(connection.get(), [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      connection.get(), [](void*, const char*) {}, nullptr);
   return connection;
 }
 
@@ -179,8 +180,8 @@ void stop_server(ChildProcess& server, int signal) {
 // A cache folder holds data/, a stopped server whose template database has every migration.
 void make_cache(const fs::path& cache, const std::vector<fs::path>& files) {
   const fs::path folder = make_folder("/tmp/muster-pg-XXXXXX");
-  run_or_fail({(server_binaries() / "initdb").string(), "-D", (folder / "data").string(), "-U", "postgres", "-A", "trust",
-               "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"},
+  run_or_fail({(server_binaries() / "initdb").string(), "-D", (folder / "data").string(), "-U", "postgres", "-A",
+               "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--wal-segsize=1"},
               folder / "log", server_user());
   ChildProcess server;
   start_or_fail(folder, server);
@@ -287,7 +288,8 @@ PostgresLab::PostgresLab() {
   if (!keeps_folder()) {
     janitor_pipe_ = start_janitor(folder_);
   }
-  run_or_fail({"cp", "-a", "--reflink=auto", data.string(), (folder_ / "data").string()}, folder_ / "log", server_user());
+  run_or_fail({"cp", "-a", "--reflink=auto", data.string(), (folder_ / "data").string()}, folder_ / "log",
+              server_user());
   start();
 }
 

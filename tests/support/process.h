@@ -14,11 +14,11 @@
 namespace muster::test_support {
 
 struct SpawnOptions {
-  std::vector<std::string> command;                                         // command[0] is looked up in PATH
-  std::vector<std::string> environment;                                     // "NAME=value", added to this process's own
-  std::string output_file;                                                  // standard output and error; empty: inherited
-  std::string run_as;                                                       // user name, only when this process is root; empty: the same user
-  int death_signal = 9;                                                     // sent when the parent dies
+  std::vector<std::string> command;      // command[0] is looked up in PATH
+  std::vector<std::string> environment;  // "NAME=value", added to this process's own
+  std::string output_file;               // standard output and error; empty: inherited
+  std::string run_as;                    // user name, only when this process is root; empty: the same user
+  int death_signal = 9;                  // sent when the parent dies
 };
 
 // ExitStatus is what waitpid said: `code` of an exit, or `signal` of a kill.
