@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/id.h"
+#include "core/record.h"
+
+namespace muster::enroll {
+
+enum class CallerRole : std::uint8_t {
+  kPlatformAdmin,
+  kTenantAdmin,
+  kFactory,
+  kAuditor,
+  kApplication,
+  kDevice,  // by its own certificate
+  kEdge,
+  kLocal,  // the process itself: initialisation, `muster doctor`
+};
+
+// Caller is who asks, as the API authenticated it. It is a value that enroll checks itself at every entry, so that no
+// protocol handler can forget to (step-ca CVE-2025-44005).
+struct Caller {
+  CallerRole role = CallerRole::kAuditor;
+  std::optional<TenantId> tenant;  // absent only for platform roles, edges and kLocal
+  std::optional<TokenId> token;
+  std::optional<DeviceId> device;                // kDevice
+  std::optional<Sha256> device_certificate_id;   // kDevice: the certificate that was proved in the handshake
+  std::optional<EdgeId> edge;                    // kEdge
+  std::string request_id;
+
+  // For the audit: "token:<uuid>", "certificate:<hex>", "edge:<uuid>" or "local".
+  std::string audit_name() const;
+};
+
+}  // namespace muster::enroll
