@@ -72,6 +72,7 @@ struct SnapshotFolderConfig {
   std::string folder;      // holds base and delta files written by `muster edge`
   std::string state_file;  // the plugin's own durable (epoch, number): an older file is refused, also after restart
   std::uint64_t max_age_seconds = 86400;
+  std::uint32_t edge_uid = 0;  // files may belong to this user, to root or to this process's user
 };
 
 // SnapshotFolder follows the folder that the edge writes. Confined to one thread (the plugin's watcher).
