@@ -35,8 +35,7 @@ Error to_error(httplib::Error error, bool canceled) {
     case httplib::Error::Connection:
     case httplib::Error::ConnectionTimeout:
     case httplib::Error::BindIPAddress:
-    case httplib::Error::SSLConnection:
-      return {ErrorCode::kUnavailable, reasons::kConnectFailed, text};
+    case httplib::Error::SSLConnection: return {ErrorCode::kUnavailable, reasons::kConnectFailed, text};
     default: return {ErrorCode::kUnavailable, reasons::kConnectionLost, text};
   }
 }
@@ -86,7 +85,8 @@ std::string percent_encode(std::string_view text) {
   std::string out;
   for (const char character : text) {
     const auto octet = static_cast<unsigned char>(character);
-    const bool unreserved = (octet < 0x80 && std::isalnum(octet)) || std::string_view{"-._~"}.find(character) != std::string_view::npos;
+    const bool unreserved =
+        (octet < 0x80 && std::isalnum(octet)) || std::string_view{"-._~"}.find(character) != std::string_view::npos;
     if (unreserved) {
       out.push_back(character);
     } else {
@@ -181,7 +181,8 @@ Client::~Client() = default;
 
 Result<Client> Client::create(ClientConfig config) {
   if (!url_is_plain(config.base_url)) {
-    return Error{ErrorCode::kInvalidArgument, reasons::kUrlInvalid, "not of the form https://host:port: " + config.base_url};
+    return Error{ErrorCode::kInvalidArgument, reasons::kUrlInvalid,
+                 "not of the form https://host:port: " + config.base_url};
   }
   // OpenSSL writes with write(2): a peer that is gone would otherwise end the process.
   std::signal(SIGPIPE, SIG_IGN);

@@ -24,10 +24,10 @@ struct ClientConfig {
   std::string client_key_file;          // PEM
   std::string bearer_token;             // sent as Authorization; empty: none
   std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds read_timeout{30'000};   // longest silence of the server while an answer is awaited
+  std::chrono::milliseconds read_timeout{30'000};  // longest silence of the server while an answer is awaited
   std::chrono::milliseconds write_timeout{30'000};
-  std::size_t max_response_bytes = 64u << 20;       // of a body that send() collects; stream_lines() has no such limit
-  std::size_t max_line_bytes = 1u << 20;            // of one line of stream_lines()
+  std::size_t max_response_bytes = 64u << 20;  // of a body that send() collects; stream_lines() has no such limit
+  std::size_t max_line_bytes = 1u << 20;       // of one line of stream_lines()
 };
 
 struct ClientRequest {
@@ -63,8 +63,8 @@ class Client {
   // http.server_certificate_invalid, http.response_too_large, http.canceled.
   Result<ClientResponse> send(const ClientRequest& request);
 
-  // stream_lines hands every line (without '\n'; the last one also when it is unterminated) of a 2xx answer to `on_line`
-  // as it arrives. `on_line` returns false to stop: then the reason is http.canceled. Reasons as send().
+  // stream_lines hands every line (without '\n'; the last one also when it is unterminated) of a 2xx answer to
+  // `on_line` as it arrives. `on_line` returns false to stop: then the reason is http.canceled. Reasons as send().
   Result<ClientResponse> stream_lines(const ClientRequest& request,
                                       const std::function<bool(std::string_view line)>& on_line);
 
