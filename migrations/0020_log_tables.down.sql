@@ -1,0 +1,2 @@
+-- Drops the log with everything in it.
+DROP SCHEMA log CASCADE;
