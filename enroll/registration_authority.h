@@ -27,7 +27,7 @@
 #include "x509/chain_verifier.h"
 
 namespace muster::db {
-class Pool;
+class ConnectionPool;
 }
 namespace muster::ca {
 class KeyEncryptionKey;
@@ -121,7 +121,7 @@ class RegistrationAuthority {
   // `pool`, `clock` and `metrics` must outlive the object. Nothing is read before initialise_deployment.
   // Reasons: config.*, profile.invalid.
   static Result<std::unique_ptr<RegistrationAuthority>> create(RegistrationAuthorityConfig config,
-                                                               ca::KeyEncryptionKey kek, db::Pool& pool,
+                                                               ca::KeyEncryptionKey kek, db::ConnectionPool& pool,
                                                                const Clock& clock, MetricsRegistry& metrics);
   ~RegistrationAuthority();
 

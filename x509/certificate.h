@@ -60,7 +60,7 @@ class Certificate {
   static Result<Certificate> parse_der(BytesView der);
   // One "CERTIFICATE" block and nothing but white space around it. Also certificate.pem_invalid.
   static Result<Certificate> parse_pem(std::string_view pem);
-  // One to `max_count` blocks. Also certificate.pem_invalid, certificate.too_many.
+  // One to `max_count` blocks. Also certificate.pem_invalid (also for more than that).
   static Result<std::vector<Certificate>> parse_pem_list(std::string_view pem, std::size_t max_count);
 
   BytesView der() const { return state_->der; }

@@ -4,7 +4,7 @@
 //
 // Deviations from RFC 5280: policies are not processed (a critical certificatePolicies extension is accepted, policy
 // constraints and inhibitAnyPolicy are unknown critical extensions here); of name constraints only URI hosts and DNS
-// names are known, any other form in a critical constraint is refused; anchors' own constraints and validity apply;
+// names are known, a constraint of any other form refuses the path; anchors' own constraints and validity apply;
 // AKI is not compared: the signature decides.
 #pragma once
 

@@ -40,7 +40,7 @@ class PublicKey {
 };
 
 // check_key_strength refuses keys that parse but that anybody can break: RSA with an even modulus or a factor below
-// 2^16, and moduli with the ROCA fingerprint (CVE-2017-15361). Keys other than RSA pass.
+// 2^12, and moduli with the ROCA fingerprint (CVE-2017-15361). Keys other than RSA pass.
 // Not covered: Debian's 2008 weak keys. Reason: key.weak.
 Result<void> check_key_strength(BytesView spki);
 

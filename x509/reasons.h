@@ -20,7 +20,6 @@ inline constexpr std::string_view kCsrSignatureInvalid = "csr.signature_invalid"
 inline constexpr std::string_view kCertificateTooLarge = "certificate.too_large";
 inline constexpr std::string_view kCertificateMalformed = "certificate.malformed";
 inline constexpr std::string_view kCertificatePemInvalid = "certificate.pem_invalid";
-inline constexpr std::string_view kCertificateTooMany = "certificate.too_many";
 inline constexpr std::string_view kCertificateVersionUnsupported = "certificate.version_unsupported";
 inline constexpr std::string_view kCertificateSerialInvalid = "certificate.serial_invalid";
 inline constexpr std::string_view kCertificateTimeInvalid = "certificate.time_invalid";

@@ -6,7 +6,7 @@
 
 namespace muster::x509 {
 
-// sha256 hashes `bytes` in one go. Aborts if OpenSSL cannot provide SHA-256.
+// sha256 hashes `bytes` in one go.
 Sha256 sha256(BytesView bytes);
 
 }  // namespace muster::x509

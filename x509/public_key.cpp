@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "x509/public_key.h"
+
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+#include <bit>
+
+#include "x509/der_reader.h"
+#include "x509/oids.h"
+#include "x509/openssl_ptr.h"
+#include "x509/reasons.h"
+
+namespace muster::x509 {
+
+namespace {
+
+constexpr unsigned kMinRsaBits = 2048;
+constexpr unsigned kMaxRsaBits = 4096;   // verification cost grows with the square: 16384 bits is an attack
+constexpr unsigned kMaxExponentBits = 256;
+constexpr std::size_t kEd25519Octets = 32;
+
+struct Spki {
+  BytesView algorithm;                      // OID contents
+  std::optional<DerElementView> parameters;  // absent for Ed25519
+  BytesView key;                            // BIT STRING without its first octet
+};
+
+Error refuse(std::string_view reason, std::string detail = {}) {
+  return Error{ErrorCode::kInvalidArgument, reason, std::move(detail)};
+}
+
+std::optional<Spki> read_spki(BytesView der) {
+  DerReaderView outer{der};
+  auto body = outer.enter(tag::kSequence);
+  if (!body || !outer.at_end()) return std::nullopt;
+  auto algorithm = body->enter(tag::kSequence);
+  if (!algorithm) return std::nullopt;
+  const auto oid = algorithm->read(tag::kOid);
+  if (!oid) return std::nullopt;
+  Spki spki;
+  spki.algorithm = oid->contents;
+  if (!algorithm->at_end()) {
+    spki.parameters = algorithm->read_any();
+    if (!spki.parameters || !algorithm->at_end()) return std::nullopt;
+  }
+  const auto key = body->read_octet_bits();
+  if (!key || !body->at_end()) return std::nullopt;
+  spki.key = *key;
+  return spki;
+}
+
+struct Curve {
+  KeyAlgorithm algorithm;
+  unsigned bits;
+  const char* group;  // OpenSSL's name
+};
+
+std::optional<Curve> curve_of(const Spki& spki) {
+  // Only named curves: explicit parameters let a certificate choose its own generator (CVE-2020-0601).
+  if (!spki.parameters || spki.parameters->tag != tag::kOid) return std::nullopt;
+  if (oid::equals(spki.parameters->contents, oid::kP256)) return Curve{KeyAlgorithm::kP256, 256, "prime256v1"};
+  if (oid::equals(spki.parameters->contents, oid::kP384)) return Curve{KeyAlgorithm::kP384, 384, "secp384r1"};
+  return std::nullopt;
+}
+
+// OpenSSL checks here that the point lies on the curve.
+EvpPkeyPtr load_point(const Curve& curve, BytesView point) {
+  const EvpPkeyCtxPtr context{EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr)};
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(curve.group), 0),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<std::uint8_t*>(point.data()), point.size()),
+      OSSL_PARAM_construct_end()};
+  EVP_PKEY* key = nullptr;
+  if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1) {
+    return nullptr;
+  }
+  return EvpPkeyPtr{key};
+}
+
+// Bits of a positive minimal INTEGER.
+unsigned bit_length(BytesView integer) {
+  if (integer[0] == 0) integer = integer.subspan(1);
+  if (integer.empty()) return 0;
+  return static_cast<unsigned>(8 * (integer.size() - 1)) + static_cast<unsigned>(std::bit_width(integer[0]));
+}
+
+// Returns the modulus' length, or the reason why the RSAPublicKey (RFC 8017 §A.1.1) is refused.
+Result<unsigned> check_rsa(const Spki& spki) {
+  if (!spki.parameters || spki.parameters->tag != tag::kNull || !spki.parameters->contents.empty()) {
+    return refuse(reasons::kKeyMalformed);
+  }
+  DerReaderView outer{spki.key};
+  auto body = outer.enter(tag::kSequence);
+  if (!body || !outer.at_end()) return refuse(reasons::kKeyMalformed);
+  const auto modulus = body->read_integer();
+  const auto exponent = body->read_integer();
+  if (!modulus || !exponent || !body->at_end()) return refuse(reasons::kKeyMalformed);
+  const bool negative = ((*modulus)[0] & 0x80) != 0 || ((*exponent)[0] & 0x80) != 0;
+  if (negative) return refuse(reasons::kKeyMalformed);
+  const unsigned bits = bit_length(*modulus);
+  if (bits < kMinRsaBits || bits > kMaxRsaBits) return refuse(reasons::kKeySizeUnsupported, std::to_string(bits));
+  const unsigned exponent_bits = bit_length(*exponent);
+  const bool odd = (exponent->back() & 1) != 0;
+  // An odd number of 17 bits or more is at least 65537.
+  if (!odd || exponent_bits < 17 || exponent_bits > kMaxExponentBits) return refuse(reasons::kKeyExponentUnsupported);
+  return bits;
+}
+
+struct SignatureScheme {
+  BytesView oid;
+  KeyAlgorithm first, second;  // key kinds it fits
+  const EVP_MD* (*digest)();   // nullptr: the scheme hashes itself
+  bool null_parameters;        // RSA algorithms carry NULL, the others nothing [RFC4055 5, RFC5758 3.2, RFC8410 3]
+};
+
+const SignatureScheme* scheme_of(BytesView algorithm) {
+  static const SignatureScheme kSchemes[] = {
+      {oid::kEcdsaSha256, KeyAlgorithm::kP256, KeyAlgorithm::kP384, &EVP_sha256, false},
+      {oid::kEcdsaSha384, KeyAlgorithm::kP256, KeyAlgorithm::kP384, &EVP_sha384, false},
+      {oid::kEcdsaSha512, KeyAlgorithm::kP256, KeyAlgorithm::kP384, &EVP_sha512, false},
+      {oid::kRsaSha256, KeyAlgorithm::kRsa, KeyAlgorithm::kRsa, &EVP_sha256, true},
+      {oid::kRsaSha384, KeyAlgorithm::kRsa, KeyAlgorithm::kRsa, &EVP_sha384, true},
+      {oid::kRsaSha512, KeyAlgorithm::kRsa, KeyAlgorithm::kRsa, &EVP_sha512, true},
+      {oid::kEd25519, KeyAlgorithm::kEd25519, KeyAlgorithm::kEd25519, nullptr, false},
+  };
+  DerReaderView outer{algorithm};
+  auto body = outer.enter(tag::kSequence);
+  if (!body || !outer.at_end()) return nullptr;
+  const auto oid = body->read(tag::kOid);
+  if (!oid) return nullptr;
+  const auto null = body->read(tag::kNull);
+  if (!body->at_end() || (null && !null->contents.empty())) return nullptr;
+  for (const SignatureScheme& scheme : kSchemes) {
+    if (oid::equals(scheme.oid, oid->contents)) return scheme.null_parameters == null.has_value() ? &scheme : nullptr;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<PublicKey> PublicKey::parse(BytesView spki_der) {
+  const auto spki = read_spki(spki_der);
+  if (!spki) return refuse(reasons::kKeyMalformed);
+  if (oid::equals(spki->algorithm, oid::kEcPublicKey)) {
+    const auto curve = curve_of(*spki);
+    if (!curve) return refuse(reasons::kKeyAlgorithmUnsupported);
+    const std::size_t coordinate = curve->bits / 8;
+    if (spki->key.size() != 1 + 2 * coordinate || spki->key[0] != 0x04) return refuse(reasons::kKeyPointInvalid);
+    EvpPkeyPtr key = load_point(*curve, spki->key);
+    if (!key) return refuse(reasons::kKeyPointInvalid, take_openssl_error());
+    return PublicKey{{key.release(), &EVP_PKEY_free}, curve->algorithm, curve->bits};
+  }
+  if (oid::equals(spki->algorithm, oid::kEd25519)) {
+    if (spki->parameters || spki->key.size() != kEd25519Octets) return refuse(reasons::kKeyMalformed);
+    EvpPkeyPtr key{EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, spki->key.data(), spki->key.size())};
+    if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
+    return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kEd25519, 256};
+  }
+  if (!oid::equals(spki->algorithm, oid::kRsaEncryption)) return refuse(reasons::kKeyAlgorithmUnsupported);
+  MUSTER_TRY(const unsigned bits, check_rsa(*spki));
+  const std::uint8_t* at = spki_der.data();
+  EvpPkeyPtr key{d2i_PUBKEY(nullptr, &at, static_cast<long>(spki_der.size()))};
+  if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
+  return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kRsa, bits};
+}
+
+Result<void> PublicKey::verify(BytesView signature_algorithm, BytesView message, BytesView signature) const {
+  const SignatureScheme* scheme = scheme_of(signature_algorithm);
+  if (scheme == nullptr || (algorithm_ != scheme->first && algorithm_ != scheme->second)) {
+    return refuse(reasons::kSignatureAlgorithmUnsupported);
+  }
+  const EvpMdCtxPtr context{EVP_MD_CTX_new()};
+  const EVP_MD* digest = scheme->digest == nullptr ? nullptr : scheme->digest();
+  if (!context || EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, key_.get()) != 1 ||
+      EVP_DigestVerify(context.get(), signature.data(), signature.size(), message.data(), message.size()) != 1) {
+    return refuse(reasons::kSignatureInvalid, take_openssl_error());
+  }
+  return {};
+}
+
+}  // namespace muster::x509
