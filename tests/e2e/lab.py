@@ -389,6 +389,16 @@ class Lab:
         except mqtt_client.Refused as refused:
             return f"{refused.stage} {refused.code}" if refused.code is not None else refused.stage
 
+    def refusal_of_empty_id(self, device):
+        """An empty client id asks the broker to choose one."""
+        client = self.client(device)
+        client.client_id = ""
+        try:
+            client.connect().disconnect()
+            return None
+        except mqtt_client.Refused as refused:
+            return str(refused)
+
     def mosquitto(self, program, device, *arguments, timeout=10):
         """Runs mosquitto_pub or mosquitto_sub with a device's certificate, the broker's name checked."""
         command = [program, "-h", "127.0.0.1", "-p", str(self.port("mqtt")), "-i", device.principal,

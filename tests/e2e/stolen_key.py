@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worst case for a certification authority: somebody has the database and the key-encryption key, and signs.
+
+Opens a tenant's issuing key as ca/key_wrapping.h describes it, so that the stories can present certificates that are
+perfect in every respect except that the registry never issued them.
+"""
+import hashlib
+import os
+import re
+import subprocess
+import uuid
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+import pki
+
+QUERY = """
+SELECT t.id, i.id, k.id, encode(k.wrapped_key, 'hex'), encode(i.certificate, 'hex')
+FROM muster.tenants t JOIN muster.issuers i ON i.tenant_id = t.id JOIN muster.issuer_keys k ON k.issuer_id = i.id
+WHERE t.name = '{tenant}' AND i.status = 'active'
+"""
+
+
+def superuser_url(lab):
+    """The private PostgreSQL's owner: the server's own connection string with another user."""
+    with open(os.path.join(lab.folder, "config/server.toml")) as file:
+        url = re.search(r'url\s*=\s*["\'](.*host=.*)["\']', file.read()).group(1)
+    return re.sub(r"user=\S+", "user=postgres", url)
+
+
+def query(lab, sql):
+    """Rows as lists of text."""
+    command = ["psql", "-XAtq", "-F", "|", "-d", superuser_url(lab), "-c", sql]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid", "postgres", "--clear-groups", *command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"psql: {done.stderr}")
+    return [line.split("|") for line in done.stdout.splitlines() if line]
+
+
+def read_kek(lab):
+    with open(os.path.join(lab.folder, "secrets/kek"), "rb") as file:
+        data = file.read().strip()
+    return data if len(data) == 32 else bytes.fromhex(data.decode())
+
+
+def unwrap(kek, blob, deployment, ids, spki_sha256):
+    prefix, rest = blob[:14], blob[14:]
+    bound = prefix + len(deployment).to_bytes(2, "big") + deployment.encode() + b"".join(ids) + spki_sha256
+    data_key = AESGCM(kek).decrypt(rest[:12], rest[12:60], bound)
+    return AESGCM(data_key).decrypt(rest[60:72], rest[72:], bound)
+
+
+def steal_issuer(lab, tenant, trust_domain):
+    """The tenant's issuing CA with its private key, as a pki.Authority."""
+    tenant_id, issuer_id, key_id, blob, certificate = query(lab, QUERY.format(tenant=tenant))[0]
+    certificate = x509.load_der_x509_certificate(bytes.fromhex(certificate))
+    spki = certificate.public_key().public_bytes(serialization.Encoding.DER,
+                                                 serialization.PublicFormat.SubjectPublicKeyInfo)
+    ids = [uuid.UUID(i).bytes for i in (tenant_id, issuer_id, key_id)]
+    pkcs8 = unwrap(read_kek(lab), bytes.fromhex(blob), trust_domain, ids, hashlib.sha256(spki).digest())
+    key = serialization.load_der_private_key(pkcs8, password=None)
+    return pki.Authority(certificate.subject, key, certificate)
