@@ -26,9 +26,9 @@
 namespace muster::edge {
 
 struct SnapshotFolderWriterConfig {
-  std::string folder;                         // must exist; not writable by group or others
-  mode_t file_mode = 0644;                    // no secrets inside; the folder's own mode limits who reads device names
-  std::size_t max_deltas = 256;               // beyond either, wants_compaction() is true
+  std::string folder;                          // must exist; not writable by group or others
+  mode_t file_mode = 0644;                     // no secrets inside; the folder's own mode limits who reads device names
+  std::size_t max_deltas = 256;                // beyond either, wants_compaction() is true
   std::uint64_t max_delta_bytes = 8ULL << 20;  // octets of all delta files
 };
 
@@ -45,7 +45,7 @@ class SnapshotFolderWriter {
   // Reasons: file.write_failed, snapshot.limit_exceeded.
   Result<void> write_base(const StreamPosition& position, std::span<const IdentityChange> entities);
 
-  // Adds a delta file. `from` must be view()'s position and `to` of the same epoch and not before it.
+  // Adds a delta file. `from` must be view()'s position and `to` of the same epoch and after it.
   // Reasons: file.write_failed, snapshot.gap, snapshot.limit_exceeded.
   Result<void> write_delta(const StreamPosition& from, const StreamPosition& to,
                            std::span<const IdentityChange> changes);

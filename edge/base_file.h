@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: base.snapshot, mapped. Everything in it is checked when it is opened: owner, mode, checksums of the whole
+// file, versions, every index and every offset, the order of every table. After that look-ups trust it.
+// Immutable, thread-safe. The file must never be truncated while it is mapped (that kills the process by SIGBUS); the
+// edge only ever replaces it by rename.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "edge/base_format.h"
+#include "edge/identity_view.h"
+
+namespace muster::edge {
+
+struct HeldPolicy {
+  TenantId tenant_id;
+  EntityStatus status = EntityStatus::kGone;
+  std::shared_ptr<const Policy> compiled;  // null: does not compile, and so allows nothing
+};
+
+struct HeldDevice {
+  DeviceFacts facts;  // facts.policy is null: the view resolves it
+  PolicyId policy_id;
+};
+
+class BaseFile {
+ public:
+  // Reasons: snapshot.absent, snapshot.permissions, snapshot.unreadable, snapshot.corrupt,
+  // snapshot.version_unsupported.
+  static Result<std::shared_ptr<const BaseFile>> open(const std::string& path, uid_t owner);
+  ~BaseFile();
+  BaseFile(const BaseFile&) = delete;
+  BaseFile& operator=(const BaseFile&) = delete;
+
+  const StreamPosition& position() const { return position_; }
+  std::optional<CertificateFacts> find_certificate(const Sha256& id) const;
+  std::optional<HeldDevice> find_device(const DeviceId& id) const;
+  std::optional<TenantFacts> find_tenant(const TenantId& id) const;
+  std::optional<TenantFacts> find_tenant_by_name(std::string_view name) const;
+  std::optional<IssuerFacts> find_issuer(const IssuerId& id) const;
+  const HeldPolicy* find_policy(const PolicyId& id) const;  // null: not held
+  void for_each_issuer_with_key(const Sha256& spki_sha256, const std::function<void(const IssuerFacts&)>& visit) const;
+  void for_each_issuer(const std::function<void(const IssuerFacts&)>& visit) const;
+
+  // Whole states, for compaction and comparison with the server.
+  void for_each(const std::function<void(const IdentityChange&)>& visit) const;
+  std::optional<PolicyState> find_policy_state(const PolicyId& id) const;
+
+ private:
+  friend class BaseFileCheck;
+  BaseFile() = default;
+  void compile_policies();
+  std::string_view text(std::uint32_t offset, std::uint32_t length) const;
+  TenantFacts facts(const base_format::Tenant& entry) const;
+  IssuerFacts facts(const base_format::Issuer& entry) const;
+  std::optional<HeldDevice> held(const base_format::Device& entry) const;
+  CertificateFacts facts(const base_format::Certificate& entry) const;
+  std::optional<PolicyState> state(const base_format::Policy& entry) const;
+
+  BytesView file_;  // the mapping
+  StreamPosition position_;
+  std::span<const base_format::Tenant> tenants_;
+  std::span<const std::uint32_t> tenants_by_name_;
+  std::span<const base_format::Issuer> issuers_;
+  std::span<const std::uint32_t> issuers_by_key_;
+  std::span<const base_format::Policy> policies_;
+  std::span<const base_format::Device> devices_;
+  std::span<const std::uint32_t> device_buckets_;
+  std::span<const base_format::Certificate> certificates_;
+  std::span<const std::uint32_t> certificate_buckets_;
+  std::span<const std::array<std::uint8_t, 8>> certificate_tails_;
+  BytesView pool_;
+  std::vector<HeldPolicy> compiled_;  // beside policies_
+};
+
+// Facts as states of their own, which view nothing.
+TenantState to_state(const TenantFacts& facts);
+IssuerState to_state(const IssuerFacts& facts);
+DeviceState to_state(const HeldDevice& device);
+CertificateState to_state(const Sha256& id, const CertificateFacts& facts);
+
+}  // namespace muster::edge

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edge/folder_files.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+#include "core/clock.h"
+#include "core/crc32c.h"
+#include "core/file.h"
+#include "edge/entity_codec.h"
+#include "edge/wire.h"
+
+namespace muster::edge {
+namespace {
+
+using Magic = std::array<std::uint8_t, 8>;
+constexpr Magic kDeltaMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'D', 'L'};
+constexpr Magic kHeartbeatMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'H', 'B'};
+constexpr Magic kStateMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'S', 'T'};
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kChecksumSize = 4;
+
+Error corrupt(const char* what) { return Error{ErrorCode::kCorrupt, "snapshot.corrupt", what}; }
+
+// Magic, version, minimum reader version, feature bits.
+void begin_file(WireWriter& out, const Magic& magic) {
+  out.octets(magic);
+  out.u32(kVersion);
+  out.u32(kVersion);
+  out.u64(0);
+}
+
+// The checksum covers all octets before it and is the file's last field.
+void end_file(Bytes& file) { WireWriter{file}.u32(crc32c(file)); }
+
+// Checks the checksum and the opening fields and returns what lies between.
+Result<BytesView> open_file(BytesView file, const Magic& magic) {
+  if (file.size() < magic.size() + 16 + kChecksumSize) return corrupt("the file is too short");
+  const BytesView covered = file.first(file.size() - kChecksumSize);
+  if (WireReader{file.last(kChecksumSize)}.u32() != crc32c(covered)) return corrupt("the checksum is wrong");
+  WireReader in{covered};
+  if (in.array<8>() != magic) return corrupt("the magic is wrong");
+  in.u32();
+  const std::uint32_t minimum_reader = in.u32();
+  const std::uint64_t features = in.u64();
+  if (minimum_reader > kVersion || features != 0) {
+    return Error{ErrorCode::kUnsupported, "snapshot.version_unsupported", "the file needs a newer reader"};
+  }
+  return in.rest();
+}
+
+RawId read_boot_id() {
+  const auto text = read_file("/proc/sys/kernel/random/boot_id", 64);
+  if (!text.ok()) return {};
+  const auto id = parse_raw_id(as_text(*text).substr(0, 36));
+  return id.ok() ? *id : RawId{};
+}
+
+}  // namespace
+
+Result<Bytes> encode_delta(const StreamPosition& from, const StreamPosition& to,
+                           std::span<const IdentityChange> changes) {
+  Bytes file;
+  WireWriter out{file};
+  begin_file(out, kDeltaMagic);
+  out.octets(from.epoch.octets);
+  out.u64(from.number);
+  out.u64(to.number);
+  out.u32(static_cast<std::uint32_t>(changes.size()));
+  for (const IdentityChange& change : changes) {
+    MUSTER_TRY_VOID(append_entity(file, change));
+    if (file.size() + kChecksumSize > kMaxDeltaBytes) {
+      return Error{ErrorCode::kResourceExhausted, "snapshot.limit_exceeded", "the delta is too large: write a base"};
+    }
+  }
+  end_file(file);
+  return file;
+}
+
+Result<Delta> decode_delta(BytesView file) {
+  MUSTER_TRY(const BytesView body, open_file(file, kDeltaMagic));
+  WireReader in{body};
+  Delta delta;
+  delta.from.epoch = delta.to.epoch = RawId{in.array<16>()};
+  delta.from.number = in.u64();
+  delta.to.number = in.u64();
+  const std::uint32_t count = in.u32();
+  BytesView rest = in.rest();
+  if (!in.ok() || delta.to.number < delta.from.number) return corrupt("the delta's range is broken");
+  for (std::uint32_t i = 0; i < count; ++i) {
+    MUSTER_TRY(IdentityChange change, take_entity(rest));
+    delta.changes.push_back(std::move(change));
+  }
+  if (!rest.empty()) return corrupt("something follows the last entity");
+  return delta;
+}
+
+std::string delta_name(std::uint64_t to) {
+  char name[40];
+  std::snprintf(name, sizeof name, "delta-%020llu.delta", static_cast<unsigned long long>(to));
+  return name;
+}
+
+std::optional<std::uint64_t> parse_delta_name(std::string_view name) {
+  std::uint64_t to = 0;
+  if (name.size() != delta_name(0).size() || !name.starts_with("delta-")) return std::nullopt;
+  const auto parsed = std::from_chars(name.data() + 6, name.data() + 26, to);
+  if (parsed.ec != std::errc{} || delta_name(to) != name) return std::nullopt;
+  return to;
+}
+
+Bytes encode_heartbeat(const Heartbeat& heartbeat) {
+  Bytes file;
+  WireWriter out{file};
+  begin_file(out, kHeartbeatMagic);
+  out.octets(heartbeat.position.epoch.octets);
+  out.u64(heartbeat.position.number);
+  out.i64(heartbeat.issued_at.time_since_epoch().count());
+  out.i64(heartbeat.asked_at.count());
+  out.octets(heartbeat.boot_id.octets);
+  end_file(file);
+  return file;
+}
+
+Result<Heartbeat> decode_heartbeat(BytesView file) {
+  MUSTER_TRY(const BytesView body, open_file(file, kHeartbeatMagic));
+  WireReader in{body};
+  Heartbeat heartbeat;
+  heartbeat.position.epoch = RawId{in.array<16>()};
+  heartbeat.position.number = in.u64();
+  heartbeat.issued_at = UtcTime{std::chrono::seconds{in.i64()}};
+  heartbeat.asked_at = std::chrono::nanoseconds{in.i64()};
+  heartbeat.boot_id = RawId{in.array<16>()};
+  if (!in.ok()) return corrupt("the heartbeat is too short");
+  return heartbeat;
+}
+
+Bytes encode_held_state(const HeldState& state) {
+  Bytes file;
+  WireWriter out{file};
+  begin_file(out, kStateMagic);
+  out.octets(state.position.epoch.octets);
+  out.u64(state.position.number);
+  out.count16(state.past_epochs.size());
+  for (const RawId& epoch : state.past_epochs) out.octets(epoch.octets);
+  end_file(file);
+  return file;
+}
+
+Result<HeldState> decode_held_state(BytesView file) {
+  MUSTER_TRY(const BytesView body, open_file(file, kStateMagic));
+  WireReader in{body};
+  HeldState state;
+  state.position.epoch = RawId{in.array<16>()};
+  state.position.number = in.u64();
+  for (std::uint16_t left = in.u16(); left > 0 && in.ok(); --left) state.past_epochs.push_back(RawId{in.array<16>()});
+  if (!in.ok()) return corrupt("the state is too short");
+  return state;
+}
+
+ClockReading read_clocks() {
+  static const RawId boot_id = read_boot_id();
+  return {SystemClock{}.now(), boottime_now(), boot_id};
+}
+
+std::optional<std::uint64_t> heartbeat_age(const Heartbeat& heartbeat, const ClockReading& now) {
+  if (now.wall + kMaxWallClockLag < heartbeat.issued_at) return std::nullopt;
+  using std::chrono::seconds;
+  seconds age = now.wall - heartbeat.issued_at;
+  if (heartbeat.boot_id == now.boot_id && heartbeat.boot_id != RawId{}) {
+    age = std::chrono::duration_cast<seconds>(now.boottime - heartbeat.asked_at);
+    if (age < seconds{0}) return std::nullopt;  // written in the future of this very boot: not ours
+  }
+  return static_cast<std::uint64_t>(std::max(age, seconds{0}).count());
+}
+
+}  // namespace muster::edge

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "core/file.h"
+#include "core/unique_fd.h"
+#include "edge/folder_files.h"
+#include "edge/identity_view.h"
+#include "edge/snapshot_loader.h"
+#include "edge/trusted_file.h"
+
+namespace muster::edge {
+namespace {
+
+constexpr std::size_t kMaxSmallFile = 64U << 10;
+
+// Files are never modified under their name, so inode and time of change tell one from the next.
+struct FileVersion {
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::int64_t changed_nanoseconds = -1;
+  friend bool operator==(const FileVersion&, const FileVersion&) = default;
+};
+
+FileVersion version_of(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino, info.st_ctim.tv_sec * 1'000'000'000 + info.st_ctim.tv_nsec};
+}
+
+void name_subjects(std::span<const IdentityChange> changes, ViewUpdate& update) {
+  struct Subject {
+    ViewUpdate& update;
+    void operator()(const TenantState& s) const { update.tenants.push_back(s.id); }
+    void operator()(const IssuerState& s) const { update.tenants.push_back(s.tenant_id); }
+    void operator()(const PolicyState& s) const { update.tenants.push_back(s.tenant_id); }
+    void operator()(const DeviceState& s) const { update.devices.push_back(s.id); }
+    void operator()(const CertificateState& s) const { update.devices.push_back(s.device_id); }
+  };
+  for (const IdentityChange& change : changes) std::visit(Subject{update}, change);
+  std::ranges::sort(update.tenants);
+  update.tenants.erase(std::ranges::unique(update.tenants).begin(), update.tenants.end());
+  std::ranges::sort(update.devices);
+  update.devices.erase(std::ranges::unique(update.devices).begin(), update.devices.end());
+}
+
+class InotifySnapshotFolder final : public SnapshotFolder {
+ public:
+  explicit InotifySnapshotFolder(SnapshotFolderConfig config) : config_(std::move(config)) {}
+  Result<void> start();
+
+  int wait_fd() const override { return inotify_.get(); }
+  Result<std::optional<ViewUpdate>> refresh() override;
+  std::optional<std::uint64_t> age_seconds() const override;
+
+ private:
+  void drain_notifications();
+  Result<void> load_state();
+  Result<void> check_not_older(const StreamPosition& position) const;
+  void keep_state();
+  void take_heartbeat();
+  Result<std::optional<ViewUpdate>> advance();
+
+  const SnapshotFolderConfig config_;
+  UniqueFd inotify_;
+  std::optional<HeldState> state_;  // newest position ever held; nullopt before the first view
+  bool state_loaded_ = false;
+  bool state_saved_ = true;
+  FileVersion base_version_;
+  std::shared_ptr<const SnapshotView> view_;
+  std::optional<Heartbeat> heartbeat_;
+};
+
+Result<void> InotifySnapshotFolder::start() {
+  MUSTER_TRY_VOID(check_trusted_folder(config_.folder, config_.edge_uid));
+  const std::size_t slash = config_.state_file.rfind('/');
+  struct stat parent {};
+  if (slash == std::string::npos || stat(config_.state_file.substr(0, slash + 1).c_str(), &parent) != 0) {
+    return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", "state_file needs a folder that exists"};
+  }
+  inotify_ = UniqueFd{inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
+  // Only renames matter: no file is ever written under the name that is read.
+  if (!inotify_ || inotify_add_watch(inotify_.get(), config_.folder.c_str(), IN_MOVED_TO | IN_ONLYDIR) < 0) {
+    return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", config_.folder + ": " + std::strerror(errno)};
+  }
+  return {};
+}
+
+void InotifySnapshotFolder::drain_notifications() {
+  alignas(inotify_event) char buffer[4096];
+  while (read(inotify_.get(), buffer, sizeof buffer) > 0) {
+  }
+}
+
+Result<void> InotifySnapshotFolder::load_state() {
+  if (state_loaded_) return {};
+  const auto file = read_trusted_file(config_.state_file, geteuid(), kMaxSmallFile);
+  if (file.ok()) {
+    // A state that cannot be read refuses everything: without it an older snapshot could be slipped in.
+    MUSTER_TRY(state_, decode_held_state(*file));
+  } else if (file.error().reason != "snapshot.absent") {
+    return file.error();
+  }
+  state_loaded_ = true;
+  return {};
+}
+
+Result<void> InotifySnapshotFolder::check_not_older(const StreamPosition& position) const {
+  if (!state_) return {};
+  const bool past_epoch = std::ranges::find(state_->past_epochs, position.epoch) != state_->past_epochs.end();
+  const bool past_number = position.epoch == state_->position.epoch && position.number < state_->position.number;
+  if (!past_epoch && !past_number) return {};
+  return Error{ErrorCode::kFailedPrecondition, "snapshot.older_than_held",
+               "the snapshot at " + std::to_string(position.number) + " is older than what was held"};
+}
+
+// Keeps the position before the view is used. Where that fails (a full disk) the newer view is used all the same, since
+// it can only be more recent, and saving is tried again at every refresh.
+void InotifySnapshotFolder::keep_state() {
+  const StreamPosition position = view_->position();
+  if (!state_) state_ = HeldState{position, {}};
+  if (state_->position.epoch != position.epoch) {
+    state_->past_epochs.push_back(state_->position.epoch);
+    if (state_->past_epochs.size() > kMaxPastEpochs) state_->past_epochs.erase(state_->past_epochs.begin());
+  }
+  state_->position = position;
+  state_saved_ = write_file_durably(config_.state_file, encode_held_state(*state_), 0600).ok();
+}
+
+void InotifySnapshotFolder::take_heartbeat() {
+  if (!view_) return;
+  const auto file = read_trusted_file(heartbeat_path(config_.folder), config_.edge_uid, kMaxSmallFile);
+  if (!file.ok()) return;
+  const auto heartbeat = decode_heartbeat(*file);
+  const StreamPosition held = view_->position();
+  // One that speaks of a position we could not reach says nothing about the state that we hold.
+  const bool speaks_of_held =
+      heartbeat.ok() && heartbeat->position.epoch == held.epoch && heartbeat->position.number <= held.number;
+  const bool newer =
+      !heartbeat_ ||
+      (speaks_of_held && (heartbeat_->position.epoch != held.epoch || heartbeat->issued_at >= heartbeat_->issued_at));
+  if (speaks_of_held && newer) heartbeat_ = *heartbeat;
+}
+
+Result<std::optional<ViewUpdate>> InotifySnapshotFolder::refresh() {
+  drain_notifications();
+  MUSTER_TRY_VOID(check_trusted_folder(config_.folder, config_.edge_uid));
+  MUSTER_TRY_VOID(load_state());
+  auto update = advance();
+  take_heartbeat();
+  if (view_ && !state_saved_) keep_state();
+  return update;
+}
+
+Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance() {
+  const FileVersion version = version_of(base_path(config_.folder));
+  const bool new_base = !view_ || version != base_version_;
+  auto view = view_;
+  if (new_base) {
+    MUSTER_TRY(view, load_base(config_.folder, config_.edge_uid));
+  }
+  const StreamPosition before = view->position();
+  AppliedDeltas applied = apply_deltas(config_.folder, config_.edge_uid, std::move(view));
+  const bool moved = applied.view->position() != before;
+  if (!new_base && !moved) {
+    if (applied.stopped_by) return *applied.stopped_by;
+    return std::optional<ViewUpdate>{};
+  }
+  MUSTER_TRY_VOID(check_not_older(applied.view->position()));
+  view_ = applied.view;
+  if (new_base) base_version_ = version;
+  keep_state();
+  ViewUpdate update{view_, new_base, {}, {}};
+  name_subjects(applied.changes, update);
+  return std::optional<ViewUpdate>{std::move(update)};
+}
+
+std::optional<std::uint64_t> InotifySnapshotFolder::age_seconds() const {
+  if (!view_ || !heartbeat_ || heartbeat_->position.epoch != view_->position().epoch) return std::nullopt;
+  return heartbeat_age(*heartbeat_, read_clocks());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SnapshotFolder>> SnapshotFolder::create(SnapshotFolderConfig config) {
+  auto folder = std::make_unique<InotifySnapshotFolder>(std::move(config));
+  MUSTER_TRY_VOID(folder->start());
+  return std::unique_ptr<SnapshotFolder>{std::move(folder)};
+}
+
+}  // namespace muster::edge
