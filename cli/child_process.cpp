@@ -62,7 +62,8 @@ int wait_status(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 1
 bool collect(int fd, std::chrono::steady_clock::time_point deadline, std::string& output) {
   char buffer[4096];
   for (;;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
     pollfd waiting{fd, POLLIN, 0};
     if (poll(&waiting, 1, static_cast<int>(left.count())) <= 0) continue;

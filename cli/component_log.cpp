@@ -40,7 +40,8 @@ std::string prefix(const std::string& component) {
 
 // A terminal must not obey what a device or a database put into a log line.
 std::string printable(std::string text) {
-  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
   return text;
 }
 
@@ -87,7 +88,7 @@ Result<ComponentLog> ComponentLog::open(const std::string& folder, const std::st
   log.path_ = folder + "/" + component + ".log";
   log.component_ = component;
   log.verbosity_ = verbosity;
-  struct stat found{};
+  struct stat found {};
   if (stat(log.path_.c_str(), &found) == 0) log.size_ = static_cast<std::size_t>(found.st_size);
   log.file_ = UniqueFd(::open(log.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log.file_) {

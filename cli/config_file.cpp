@@ -125,7 +125,8 @@ Result<void> ConfigFile::finish() {
 
 Result<HostPort> parse_host_port(const std::string& key, const std::string& text) {
   const std::size_t colon = text.rfind(':');
-  const Error wrong = invalid(key + " is \"" + text + "\", but must be \"address:port\", for example \"127.0.0.1:8443\"");
+  const Error wrong =
+      invalid(key + " is \"" + text + "\", but must be \"address:port\", for example \"127.0.0.1:8443\"");
   if (colon == std::string::npos || colon == 0) return wrong;
   HostPort out{text.substr(0, colon), 0};
   if (out.host.front() == '[' && out.host.back() == ']') out.host = out.host.substr(1, out.host.size() - 2);

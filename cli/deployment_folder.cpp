@@ -52,7 +52,7 @@ Result<void> make_private_folder(const std::string& path, uid_t user, gid_t grou
   if (mkdir(path.c_str(), 0700) == 0 && getuid() == 0 && chown(path.c_str(), user, group) != 0) {
     return unusable(path, "cannot be given to PostgreSQL's user: " + errno_text());
   }
-  struct stat found{};
+  struct stat found {};
   if (lstat(path.c_str(), &found) != 0) return unusable(path, errno_text());
   if (!S_ISDIR(found.st_mode) || found.st_uid != user) return unusable(path, "exists and belongs to somebody else");
   if (chmod(path.c_str(), 0700) != 0) return unusable(path, errno_text());
@@ -62,7 +62,7 @@ Result<void> make_private_folder(const std::string& path, uid_t user, gid_t grou
 // Whether a user who is neither owner nor in the group can pass through every folder above `path`.
 bool others_can_reach(const std::string& path) {
   for (fs::path folder = fs::path(path).parent_path();; folder = folder.parent_path()) {
-    struct stat found{};
+    struct stat found {};
     if (stat(folder.c_str(), &found) != 0 || (found.st_mode & S_IXOTH) == 0) return false;
     if (folder == folder.root_path()) return true;
   }
@@ -178,8 +178,9 @@ Result<void> DeploymentFolder::take_lock() {
   lock_ = UniqueFd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock_) return unusable(path, errno_text());
   if (flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
-  return Error{ErrorCode::kFailedPrecondition, kFolderLocked,
-               "another `muster up` is running in " + paths_.root() + "; stop it with Ctrl-C, or choose another --folder"};
+  return Error{
+      ErrorCode::kFailedPrecondition, kFolderLocked,
+      "another `muster up` is running in " + paths_.root() + "; stop it with Ctrl-C, or choose another --folder"};
 }
 
 Result<void> DeploymentFolder::choose_database_user() {
@@ -188,8 +189,9 @@ Result<void> DeploymentFolder::choose_database_user() {
   if (getuid() != 0) return {};
   const passwd* entry = getpwnam("postgres");
   if (entry == nullptr) {
-    return Error{ErrorCode::kFailedPrecondition, kProgramMissing,
-                 "PostgreSQL refuses to run as root and the user \"postgres\" does not exist; run scripts/install-deps"};
+    return Error{
+        ErrorCode::kFailedPrecondition, kProgramMissing,
+        "PostgreSQL refuses to run as root and the user \"postgres\" does not exist; run scripts/install-deps"};
   }
   database_user_ = entry->pw_uid;
   database_group_ = entry->pw_gid;
@@ -224,8 +226,8 @@ Result<void> DeploymentFolder::place_socket() {
   if (socket_folder_.size() > kLongestSocketFolder || !reachable) {
     const std::string runtime = "/run/user/" + std::to_string(getuid());
     const bool has_runtime = getuid() != 0 && access(runtime.c_str(), W_OK) == 0;
-    socket_folder_ = (has_runtime ? runtime : "/tmp") + "/muster-" + std::to_string(getuid()) + "-" +
-                     short_name(paths_.root());
+    socket_folder_ =
+        (has_runtime ? runtime : "/tmp") + "/muster-" + std::to_string(getuid()) + "-" + short_name(paths_.root());
   }
   const std::string note = socket_folder_ + "\n";
   MUSTER_TRY_VOID(make_private_folder(socket_folder_, database_user_, database_group_));

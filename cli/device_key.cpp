@@ -113,7 +113,8 @@ Result<Lookalike> make_lookalike(const std::string& issuer_pem, const std::strin
 Result<long> certificate_not_after(const std::string& pem) {
   MUSTER_TRY(const X509Ptr certificate, read_certificate(pem));
   std::tm parts{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1) return unusable("read a certificate's dates");
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &parts) != 1)
+    return unusable("read a certificate's dates");
   return static_cast<long>(timegm(&parts));
 }
 

@@ -24,8 +24,9 @@ struct Lookalike {
   std::string certificate_pem;
   std::string key_pem;
 };
-// make_lookalike makes a CA of our own with the subject of `issuer_pem`, and a device certificate under it with the names
-// of `device_certificate_pem`: what anybody who has seen the certificates can make. For the tour. Reason: key.unusable.
+// make_lookalike makes a CA of our own with the subject of `issuer_pem`, and a device certificate under it with the
+// names of `device_certificate_pem`: what anybody who has seen the certificates can make. For the tour. Reason:
+// key.unusable.
 Result<Lookalike> make_lookalike(const std::string& issuer_pem, const std::string& device_certificate_pem);
 
 // not_after returns the end of the first certificate of `pem`, as seconds since the Unix epoch. Reason: key.unusable.

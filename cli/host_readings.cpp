@@ -39,7 +39,7 @@ ordered_json read_memory() {
 }
 
 ordered_json read_disk(const std::string& folder) {
-  struct statvfs found{};
+  struct statvfs found {};
   ordered_json out = ordered_json::object();
   if (statvfs(folder.c_str(), &found) != 0 || found.f_blocks == 0) return out;
   const std::uint64_t total = static_cast<std::uint64_t>(found.f_blocks) * found.f_frsize;

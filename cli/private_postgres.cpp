@@ -44,7 +44,9 @@ std::string configuration(const std::string& socket_folder) {
   const std::string socket = replace_all("\"" + replace_all(socket_folder, "\"", "\"\"") + "\"", "'", "''");
   return "# Written by `muster up` at every start.\n"
          "listen_addresses = ''\n"
-         "unix_socket_directories = '" + socket + "'\n"
+         "unix_socket_directories = '" +
+         socket +
+         "'\n"
          "port = 5432\n"
          "fsync = on\n"
          "synchronous_commit = on\n"

@@ -26,7 +26,8 @@ class PrivatePostgres {
   // Reason: child.not_ready.
   Result<void> wait_ready(const Supervisor& supervisor, std::chrono::milliseconds limit) const;
 
-  // A libpq connection string; `user` is "postgres" (owner), "muster_server" or "muster_worker", which need no password.
+  // A libpq connection string; `user` is "postgres" (owner), "muster_server" or "muster_worker", which need no
+  // password.
   std::string url(const std::string& user) const;
   std::string edge_url(const std::string& role, const std::string& password) const;
 

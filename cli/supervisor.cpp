@@ -142,7 +142,8 @@ void Supervisor::take_orders() {
     orders_.pop_front();
     auto log = ComponentLog::open(log_folder_, order->service.name, verbosity_);
     if (log.ok()) {
-      auto running = std::make_unique<Running>(Running{order->service, std::move(log).value(), {}, true, 0, {}, {}, {}});
+      auto running =
+          std::make_unique<Running>(Running{order->service, std::move(log).value(), {}, true, 0, {}, {}, {}});
       running->delay = kFirstDelay;
       auto process = start_child(running->service.child);
       if (process.ok()) {

@@ -75,11 +75,11 @@ class Supervisor {
 
   mutable std::mutex mutex_;
   std::condition_variable order_done_;
-  std::deque<std::shared_ptr<Order>> orders_;                // guarded by mutex_
-  std::vector<std::unique_ptr<Running>> services_;           // written by the main thread under mutex_
-  bool stop_requested_ = false;                              // guarded by mutex_
-  bool kill_now_ = false;                                    // main thread: a second Ctrl-C
-  int exit_status_ = 0;                                      // guarded by mutex_
+  std::deque<std::shared_ptr<Order>> orders_;       // guarded by mutex_
+  std::vector<std::unique_ptr<Running>> services_;  // written by the main thread under mutex_
+  bool stop_requested_ = false;                     // guarded by mutex_
+  bool kill_now_ = false;                           // main thread: a second Ctrl-C
+  int exit_status_ = 0;                             // guarded by mutex_
 };
 
 }  // namespace muster::cli
