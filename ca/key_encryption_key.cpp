@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ca/key_encryption_key.h"
+
+#include <algorithm>
+
+#include "ca/reasons.h"
+#include "core/encoding.h"
+#include "core/file.h"
+#include "x509/sha256.h"
+
+namespace muster::ca {
+
+namespace {
+constexpr std::size_t kKeySize = 32;
+constexpr std::size_t kMaxFileSize = 128;
+constexpr std::string_view kIdLabel = "muster kek id v1";
+}  // namespace
+
+Result<KeyEncryptionKey> KeyEncryptionKey::from_bytes(BytesView octets) {
+  if (octets.size() != kKeySize) return Error{ErrorCode::kInvalidArgument, reasons::kKekInvalid, {}};
+  Bytes labelled = to_bytes(kIdLabel);
+  labelled.insert(labelled.end(), octets.begin(), octets.end());
+  const SecretBytes input{std::move(labelled)};
+  const Sha256 digest = x509::sha256(input.view());
+  Id id;
+  std::copy_n(digest.begin(), id.size(), id.begin());
+  return KeyEncryptionKey{SecretBytes{Bytes(octets.begin(), octets.end())}, id};
+}
+
+Result<KeyEncryptionKey> KeyEncryptionKey::load(const std::string& path) {
+  MUSTER_TRY(const SecretBytes content, read_secret_file(path, kMaxFileSize));
+  if (content.size() == kKeySize) return from_bytes(content.view());
+  std::string_view text = as_text(content.view());
+  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+  auto octets = from_hex(text);
+  if (!octets.ok()) return Error{ErrorCode::kInvalidArgument, reasons::kKekInvalid, path};
+  const SecretBytes key{std::move(octets).value()};
+  return from_bytes(key.view());
+}
+
+}  // namespace muster::ca
