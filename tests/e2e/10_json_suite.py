@@ -13,7 +13,7 @@ VECTORS = os.environ.get("MUSTER_VECTORS", os.path.join(os.path.dirname(SOURCE),
 FILES = sorted(glob.glob(os.path.join(VECTORS, "jsontestsuite/test_parsing/*.json")))
 
 # What the server says when a body is not JSON, as opposed to JSON that is not what the endpoint takes.
-NOT_JSON = "request.json_invalid"
+NOT_JSON = "request.json_malformed"
 
 
 def story(check):

@@ -13,13 +13,16 @@ WINDOW = 20
 class Publisher(threading.Thread):
     """One device's thread. `acknowledged` are the numbers for which a PUBACK came."""
 
-    def __init__(self, lab, device, count, first=0, stop=None):
+    def __init__(self, lab, device, count, first=0, stop=None, rate=None):
         super().__init__(daemon=True)
         self.lab, self.device = lab, device
         self.numbers = range(first, first + count)
         self.stop = stop or threading.Event()
+        self.window = 1 if rate else WINDOW
+        self.rate = rate  # messages a second; None: as fast as acknowledgements come
         self.acknowledged = set()
         self.connections = 0
+        self.connected = False
         self.refused_acks = []  # PUBACKs with an error code: with the default policy there must be none
         self.failure = None
 
@@ -36,19 +39,24 @@ class Publisher(threading.Thread):
     def _one_connection(self):
         client = self.lab.client(self.device, timeout=10).connect()
         self.connections += 1
+        self.connected = True
         in_flight = {}
         pending = [n for n in self.numbers if n not in self.acknowledged]
         try:
             position = 0
             while (position < len(pending) or in_flight) and not self.stop.is_set():
-                while position < len(pending) and len(in_flight) < WINDOW:
+                while position < len(pending) and len(in_flight) < self.window:
                     number = pending[position]
                     position += 1
                     message = json.dumps({"seq": number, "value": number / 10})
                     in_flight[client.send_publish(self.device.topic("telemetry/load"), message)] = number
-                client.pump(time.monotonic() + 10)
+                if self.rate:
+                    self.stop.wait(1 / self.rate)
+                if in_flight:
+                    client.pump(time.monotonic() + 10)
                 self._take_answers(client, in_flight)
         finally:
+            self.connected = False
             # What was acknowledged just before the end counts too.
             self._take_answers(client, in_flight)
             client.disconnect()
@@ -65,9 +73,9 @@ class Publisher(threading.Thread):
 
 
 class Fleet:
-    def __init__(self, lab, devices, messages_each, first=0):
+    def __init__(self, lab, devices, messages_each, first=0, rate=None):
         self.stop_event = threading.Event()
-        self.publishers = [Publisher(lab, d, messages_each, first, self.stop_event) for d in devices]
+        self.publishers = [Publisher(lab, d, messages_each, first, self.stop_event, rate) for d in devices]
 
     def start(self):
         for publisher in self.publishers:

@@ -34,10 +34,11 @@ import traceback
 try:
     import cryptography  # noqa: F401
     import paho.mqtt  # noqa: F401
+    import yaml  # noqa: F401
 except ImportError:
     if sys.executable != "/usr/bin/python3" and os.path.exists("/usr/bin/python3"):
         os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
-    sys.exit("missing Python packages: sudo apt-get install -y python3-cryptography python3-paho-mqtt")
+    sys.exit("missing Python packages: sudo apt-get install -y python3-cryptography python3-paho-mqtt python3-yaml")
 
 import mqtt_client
 import pki
