@@ -43,6 +43,8 @@ class ConnectionPool {
     Connection& connection() { return *connection_; }
 
    private:
+    friend class ConnectionPool;
+    Result<void> make_usable();
     ConnectionPool* pool_;
     std::unique_ptr<Connection> connection_;
   };

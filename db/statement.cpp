@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "db/statement.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "db/connection.h"
+#include "db/reasons.h"
+#include "db/transaction_impl.h"
+
+namespace muster::db {
+
+namespace {
+
+constexpr unsigned kBool = 16;
+constexpr unsigned kBytea = 17;
+constexpr unsigned kInt8 = 20;
+constexpr unsigned kInt2 = 21;
+constexpr unsigned kInt4 = 23;
+constexpr unsigned kText = 25;
+constexpr unsigned kVarchar = 1043;
+constexpr unsigned kTimestamptz = 1184;
+constexpr unsigned kUuid = 2950;
+constexpr unsigned kByteaArray = 1001;
+constexpr unsigned kTextArray = 1009;
+constexpr unsigned kUuidArray = 2951;
+
+[[noreturn]] void wrong_column(const char* what, int column) {
+  std::fprintf(stderr, "db::Row: column %d: %s\n", column, what);
+  std::abort();
+}
+
+std::int64_t read_number(BytesView bytes) {
+  std::uint64_t value = (bytes[0] & 0x80) != 0 ? ~0ULL : 0;
+  for (const std::uint8_t octet : bytes) value = value << 8 | octet;
+  return static_cast<std::int64_t>(value);
+}
+
+// Elements of a one-dimensional array in binary form, in order.
+template <typename Take>
+void for_each_element(BytesView array, int column, const Take& take) {
+  if (read_number(array.subspan(0, 4)) == 0) return;
+  const auto count = read_number(array.subspan(12, 4));
+  std::size_t at = 20;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto length = read_number(array.subspan(at, 4));
+    if (length < 0) wrong_column("NULL in an array", column);
+    take(array.subspan(at + 4, static_cast<std::size_t>(length)));
+    at += 4 + static_cast<std::size_t>(length);
+  }
+}
+
+bool has_nul(const Param& param) {
+  return !param.is_binary() && !param.is_null() && std::memchr(param.data(), 0, param.size()) != nullptr;
+}
+
+// A role has its own plan: with row security a plan made for one role is thrown away when the other runs it.
+std::string prepared_name(const Transaction& tx, const Statement& statement) {
+  return std::string(statement.name) + "/" + std::to_string(static_cast<int>(tx.scope().kind()));
+}
+
+}  // namespace
+
+bool Row::is_null(int column) const { return PQgetisnull(result_, row_, column) != 0; }
+
+BytesView Row::value(int column, std::initializer_list<unsigned> types) const {
+  if (column >= PQnfields(result_)) wrong_column("no such column", column);
+  const unsigned type = PQftype(result_, column);
+  if (std::find(types.begin(), types.end(), type) == types.end()) wrong_column("another type", column);
+  if (is_null(column)) wrong_column("is NULL", column);
+  return {reinterpret_cast<const std::uint8_t*>(PQgetvalue(result_, row_, column)),
+          static_cast<std::size_t>(PQgetlength(result_, row_, column))};
+}
+
+std::string_view Row::text_view(int column) const { return as_text(value(column, {kText, kVarchar})); }
+std::int64_t Row::number(int column) const { return read_number(value(column, {kInt2, kInt4, kInt8})); }
+bool Row::boolean(int column) const { return value(column, {kBool})[0] != 0; }
+BytesView Row::bytes_view(int column) const { return value(column, {kBytea}); }
+
+Sha256 Row::sha256(int column) const {
+  const BytesView view = bytes_view(column);
+  Sha256 hash{};
+  if (view.size() != hash.size()) wrong_column("not 32 octets", column);
+  std::copy(view.begin(), view.end(), hash.begin());
+  return hash;
+}
+
+RawId Row::raw_id(int column) const {
+  RawId id;
+  const BytesView view = value(column, {kUuid});
+  std::copy(view.begin(), view.end(), id.octets.begin());
+  return id;
+}
+
+UnixMicros Row::micros(int column) const { return from_database_micros(read_number(value(column, {kTimestamptz}))); }
+
+UtcTime Row::time(int column) const {
+  return std::chrono::floor<std::chrono::seconds>(
+      std::chrono::sys_time<std::chrono::microseconds>{std::chrono::microseconds{micros(column)}});
+}
+
+std::vector<std::string> Row::texts(int column) const {
+  std::vector<std::string> texts;
+  for_each_element(value(column, {kTextArray}), column, [&](BytesView e) { texts.emplace_back(as_text(e)); });
+  return texts;
+}
+
+std::vector<Bytes> Row::byte_strings(int column) const {
+  std::vector<Bytes> strings;
+  for_each_element(value(column, {kByteaArray}), column,
+                   [&](BytesView e) { strings.emplace_back(e.begin(), e.end()); });
+  return strings;
+}
+
+std::vector<RawId> Row::raw_ids(int column) const {
+  std::vector<RawId> ids;
+  for_each_element(value(column, {kUuidArray}), column,
+                   [&](BytesView e) { std::copy(e.begin(), e.end(), ids.emplace_back().octets.begin()); });
+  return ids;
+}
+
+std::size_t Rows::size() const { return static_cast<std::size_t>(PQntuples(result_.get())); }
+
+std::size_t Rows::affected() const {
+  const char* text = PQcmdTuples(result_.get());
+  return std::strtoull(text, nullptr, 10);
+}
+
+Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_list<Param> params) {
+  Transaction::Impl& impl = tx.impl();
+  if (impl.failure) return *impl.failure;
+  std::vector<ParameterView> views;
+  views.reserve(params.size());
+  for (const Param& param : params) {
+    // libpq would cut the text there.
+    if (has_nul(param)) return impl.doom({ErrorCode::kInvalidArgument, kDatabaseValueRefused, "text holds a NUL"});
+    views.push_back({param.is_null() ? nullptr : param.data(), static_cast<int>(param.size()), param.is_binary()});
+  }
+  auto result = impl.connection->execute_prepared(prepared_name(tx, statement), statement.sql, views);
+  if (!result.ok()) {
+    Error error = std::move(result).error();
+    error.detail = std::string(statement.name) + ": " + error.detail;
+    return impl.doom(std::move(error));
+  }
+  return Rows(std::shared_ptr<pg_result>(std::move(result).value().release(), ResultDelete{}));
+}
+
+std::string_view violated_constraint(Transaction& tx) {
+  return tx.impl().failure ? tx.impl().connection->last_error().constraint : std::string_view{};
+}
+
+Result<std::string> scram_verifier(Transaction& tx, const std::string& role, const std::string& password) {
+  char* verifier = PQencryptPasswordConn(tx.impl().connection->raw(), password.c_str(), role.c_str(), "scram-sha-256");
+  if (verifier == nullptr) return internal_error("PQencryptPasswordConn failed");
+  std::string text = verifier;
+  PQfreemem(verifier);
+  return text;
+}
+
+}  // namespace muster::db

@@ -1,0 +1,3 @@
+DROP TABLE muster.used_keys;
+DROP TABLE muster.issuer_keys;
+DROP TABLE muster.issuers;

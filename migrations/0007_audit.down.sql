@@ -1,0 +1,3 @@
+DROP TABLE muster.audit_chain;
+DROP TABLE muster.audit_unchained;
+DROP TABLE muster.audit_events;
