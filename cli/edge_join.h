@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+
+namespace muster::cli {
+
+struct EdgeJoinRequest {
+  std::string server_url;                // REST listener
+  std::string infrastructure_root_file;  // to verify the server with
+  std::string join_token;
+  std::vector<std::string> broker_names;  // DNS names and IP addresses that devices connect to
+  std::string folder;                     // where keys and certificates are written
+};
+
+struct JoinedEdge {
+  std::string edge_id;
+  std::string database_role;
+  std::string password_file;  // libpq's passfile, 0600: the password stands in no configuration
+};
+
+// join_edge makes the edge's and its broker's keys here, sends the requests with the join token and writes edge.key,
+// edge.pem, broker.key, broker.pem, device-root.pem, infrastructure-root.pem and edge.pgpass into the folder.
+// Reasons: server.refused (a join token works once), server.answer_malformed, http.*, file.write_failed, key.unusable.
+Result<JoinedEdge> join_edge(const EdgeJoinRequest& request);
+
+}  // namespace muster::cli
