@@ -34,7 +34,10 @@ struct WalStatistics {
   std::uint64_t failures = 0;
   std::uint64_t unshipped_bytes = 0;
   std::uint64_t last_commit_micros = 0;
+  std::uint64_t clock_steps = 0;  // steps of the wall clock that were stamped
 };
+
+class WalFileSystem;
 
 class WalWriter {
  public:
@@ -45,12 +48,15 @@ class WalWriter {
     std::function<void(std::uint64_t lost_hold, const Error& why)> on_failure;
   };
   // Makes a new incarnation and starts the committer thread (all signals blocked in it).
-  // Reasons: config.folder_invalid, wal.disk_full, file.write_failed.
+  // Reasons: config.folder_invalid, config.wal_limits_invalid, wal.disk_full, wal.write_failed, file.write_failed.
   static Result<std::unique_ptr<WalWriter>> open(WalConfig config, Callbacks callbacks);
+  // The same on another file system, which must outlive the writer: tests put failures there.
+  static Result<std::unique_ptr<WalWriter>> open(WalConfig config, Callbacks callbacks, WalFileSystem& file_system);
   virtual ~WalWriter() = default;  // drains for at most 2 s, then stops
 
   virtual IncarnationId incarnation() const = 0;
-  // Sets the record's incarnation and sequence. Reasons: wal.full, wal.disk_full, wal.buffer_full, record.too_large.
+  // Sets the record's incarnation and sequence. Reasons: wal.full, wal.disk_full, wal.write_failed (until a
+  // retry succeeds), wal.buffer_full, record.too_large.
   // Nothing is appended on failure: a QoS 1 publisher must then be cut, never acknowledged.
   virtual Result<std::uint64_t> append(RecordView record) = 0;
   // False from the moment when appends of QoS 0 should be shed (half of a limit is used).

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: the one JSON line in which the server sends an entity to the edges, and over which both sides compute the
+// digest that they compare: XOR of the SHA-256 of the lines of all entities that are not kGone, so that order does not
+// matter and one change costs two hashes. Canonical: fields in this order, no white space.
+//
+//   {"type":"tenant","id":…,"name":…,"status":…}
+//   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER}
+//   {"type":"policy","id":…,"tenant_id":…,"status":…,"rules":[{"action":"publish|subscribe","filter":…},…]}
+//   {"type":"device","id":…,"tenant_id":…,"name":…,"status":…,"policy_id":…|null,"groups":[…],"labels":{…}}
+//   {"type":"certificate","id":hex,"tenant_id":…,"device_id":…,"issuer_id":…,"status":…,"not_after":RFC 3339}
+#pragma once
+
+#include <string>
+
+#include "edge/identity_change.h"
+
+namespace muster::edge {
+
+// Without the newline. Groups and labels must be sorted, as DeviceState says.
+std::string to_entity_line(const IdentityChange& entity);
+
+EntityStatus status_of(const IdentityChange& entity);
+
+}  // namespace muster::edge
