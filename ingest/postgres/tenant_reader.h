@@ -12,6 +12,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "ingest/log.h"
@@ -71,7 +72,11 @@ class TenantReader {
  private:
   explicit TenantReader(TenantReaderConfig config);
   struct Lease;
-  Result<std::unique_ptr<PostgresConnection>> take_connection();
+  // Runs `work` in a transaction of the tenant's and commits it.
+  template <typename Work>
+  auto with_tenant(const TenantId& tenant, Work work) -> std::invoke_result_t<Work, PostgresConnection&>;
+  Result<std::unique_ptr<PostgresConnection>> connect() const;
+  Result<void> begin(Lease& lease, const TenantId& tenant);
   void give_back(std::unique_ptr<PostgresConnection> connection);
 
   const TenantReaderConfig config_;
