@@ -315,7 +315,7 @@ Result<void> SegmentedWalWriter::open_segment(std::uint64_t first_frame) {
 std::size_t SegmentedWalWriter::whole_frames_within(std::uint64_t room, std::uint64_t& last_sequence) const {
   std::size_t octets = 0;
   last_sequence = durable_;
-  for (BytesView rest{pending_}; const auto frame = codec_.read(rest); rest = rest.subspan(frame->size())) {
+  while (const auto frame = codec_.read(BytesView{pending_}.subspan(octets))) {
     if (octets + frame->size() > room) break;
     octets += frame->size();
     if (frame->type == static_cast<std::uint32_t>(FrameType::kRecord)) ++last_sequence;
