@@ -44,7 +44,12 @@ Command& Command::flag(const std::string& name, bool& target, const std::string&
 }
 
 void Command::run(std::function<int()> action) {
-  state_->app->callback([chosen = state_->chosen, action = std::move(action)] { *chosen = action; });
+  CLI::App* app = state_->app;
+  if (!app->get_subcommands({}).empty()) app->require_subcommand(0, 1);
+  // A command's callback runs after that of the subcommand which was named below it: that one stays chosen.
+  app->callback([app, chosen = state_->chosen, action = std::move(action)] {
+    if (app->get_subcommands().empty()) *chosen = action;
+  });
 }
 
 int run_command_line(int argc, char** argv, const std::function<void(Command& root)>& declare) {

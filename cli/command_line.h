@@ -25,7 +25,8 @@ class Command {
   Command& options(const std::string& name, std::vector<std::string>& target, const std::string& help);
   Command& required(const std::string& name, std::string& target, const std::string& help);
   Command& flag(const std::string& name, bool& target, const std::string& help);
-  // What the program does when this command is the innermost one named; the return value is the exit status.
+  // What the program does when this command is the innermost one named; the return value is the exit status. A command
+  // with commands below it needs one of them unless it is given an action of its own, after they were added.
   void run(std::function<int()> action);
 
  private:

@@ -112,7 +112,7 @@ Result<void> Deployment::join() {
 }
 
 Result<void> Deployment::start_edge() {
-  MUSTER_TRY_VOID(start_program("edge", {"edge", "run", "--config", folder_.paths().at("config/edge.toml")}));
+  MUSTER_TRY_VOID(start_program("edge", {"edge", "--config", folder_.paths().at("config/edge.toml")}));
   return wait_for_http("edge", "http://127.0.0.1:" + std::to_string(folder_.ports().edge_metrics) + "/healthz");
 }
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <signal.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
@@ -12,6 +10,7 @@
 #include "cli/deployment_folder.h"
 #include "cli/host_readings.h"
 #include "cli/output.h"
+#include "cli/program_signals.h"
 #include "cli/simulated_device.h"
 #include "core/log.h"
 
@@ -103,13 +102,7 @@ Result<std::vector<SimulatedDevice>> provision_all(const SimulateOptions& option
 }
 
 int simulate(const SimulateOptions& options) {
-  sigset_t handled;
-  sigemptyset(&handled);
-  sigaddset(&handled, SIGINT);
-  sigaddset(&handled, SIGTERM);
-  sigprocmask(SIG_BLOCK, &handled, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-
+  const ProgramSignals signals;
   const auto broker = broker_address(options);
   if (!broker.ok()) return complain(broker.error());
   const auto devices = provision_all(options);
@@ -121,8 +114,7 @@ int simulate(const SimulateOptions& options) {
     threads.emplace_back([config = mqtt_config(*broker, device), interval = options.interval_seconds](
                              std::stop_token stop) { live(config, std::chrono::seconds(interval), stop); });
   }
-  int number = 0;
-  sigwait(&handled, &number);
+  signals.wait();
   for (std::jthread& thread : threads) thread.request_stop();
   return 0;
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ingest/worker.h"
+
+#include <optional>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/config_file.h"
+#include "cli/metrics_page.h"
+#include "cli/output.h"
+#include "cli/program_signals.h"
+#include "core/log.h"
+#include "ingest/postgres/postgres_log.h"
+
+namespace muster::cli {
+namespace {
+
+struct WorkerFile {
+  ingest::WorkerConfig worker;
+  ingest::PostgresLogConfig log;
+  std::string metrics_listen;  // empty: no metrics page
+};
+
+Result<WorkerFile> load(const std::string& path) {
+  MUSTER_TRY(ConfigFile file, ConfigFile::load(path));
+  WorkerFile out;
+  auto batch_records = static_cast<std::int64_t>(out.worker.batch_records);
+  file.optional("group", out.worker.group);
+  file.optional("metrics_listen", out.metrics_listen);
+  file.optional("batch_records", batch_records, 1, static_cast<std::int64_t>(ingest::kMaxAppendEntries));
+  file.required("log.database_url", out.log.database_url);
+  MUSTER_TRY_VOID(file.finish());
+  out.worker.batch_records = static_cast<std::size_t>(batch_records);
+  return out;
+}
+
+int run_worker(const WorkerFile& config, bool check_only) {
+  MetricsRegistry metrics;
+  const auto log = ingest::PostgresLog::create(config.log);
+  if (!log.ok()) return complain(log.error());
+  const auto worker = ingest::Worker::create(config.worker, **log, metrics);
+  if (!worker.ok()) return complain(worker.error());
+  if (check_only) {
+    say("the configuration is good");
+    return 0;
+  }
+  const ProgramSignals signals;
+  std::unique_ptr<http::Listener> page;
+  if (!config.metrics_listen.empty()) {
+    auto opened = open_metrics_page(config.metrics_listen, metrics);
+    if (!opened.ok()) return complain(opened.error());
+    page = std::move(opened).value();
+  }
+  Log("worker").info("worker started", {{"group", config.worker.group}});
+  std::jthread consuming([&](std::stop_token stop) { (*worker)->run(stop); });
+  signals.wait();
+  consuming.request_stop();
+  consuming.join();
+  Log("worker").info("worker stopped");
+  if (page) page->stop();
+  return 0;
+}
+
+}  // namespace
+
+void declare_worker(Command& root) {
+  struct WorkerOptions {
+    std::string config;
+    bool check_only = false;
+  };
+  auto options = std::make_shared<WorkerOptions>();
+  Command command = root.add_command("worker", "turn raw records into normalised ones");
+  command.required("--config", options->config, "TOML file, see docs/config/worker.toml");
+  command.flag("--check-config", options->check_only, "check the file and end");
+  command.run([options] {
+    const auto config = load(options->config);
+    return config.ok() ? run_worker(*config, options->check_only) : complain(config.error());
+  });
+}
+
+}  // namespace muster::cli
