@@ -21,7 +21,7 @@ GIB = 1 << 30
 class Disk:
     """A file system in a sparse file, mounted at `path`."""
 
-    def __init__(self, image, path, size):
+    def __init__(self, image, path, size, owner=None):
         self.path, self.filler = path, os.path.join(path, "filler")
         os.makedirs(path, exist_ok=True)
         with open(image, "wb") as file:
@@ -29,6 +29,9 @@ class Disk:
         subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image], check=True)
         subprocess.run(["mount", "-o", "loop", image, path], check=True)
         os.rmdir(os.path.join(path, "lost+found"))
+        os.chmod(path, 0o700)
+        if owner:
+            shutil.chown(path, owner, owner)
 
     def free(self):
         status = os.statvfs(self.path)
@@ -107,7 +110,8 @@ def story(check):
         os.makedirs(lab.folder)
         # The WAL keeps 2 GiB free, so its disk is larger than that.
         disks.append(Disk(os.path.join(lab.base, "wal.img"), os.path.join(lab.folder, "wal"), 4 * GIB))
-        disks.append(Disk(os.path.join(lab.base, "postgres.img"), os.path.join(lab.folder, "postgres"), GIB))
+        disks.append(Disk(os.path.join(lab.base, "postgres.img"), os.path.join(lab.folder, "postgres"), GIB,
+                          "postgres"))
         with lab:
             lab.create_tenant("acme")
             devices = lab.enrol_batch("acme", [f"device-{n}" for n in range(DEVICES)])

@@ -29,6 +29,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 
 # The packages that the stories need are Debian's; another Python that stands first in PATH may lack them.
 try:
@@ -415,6 +416,12 @@ class Lab:
         with open(os.path.join(self.folder, "run/plugin.metrics")) as file:
             texts.append(file.read())
         texts.append(self.rest("GET", "/metrics").body.decode())
+        for name in ("edge_metrics", "worker_metrics"):
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port(name)}/metrics", timeout=5) as page:
+                    texts.append(page.read().decode())
+            except OSError:
+                pass  # not running just now
         samples = {}
         for line in "\n".join(texts).splitlines():
             match = re.match(r"^([a-zA-Z_:][^ ]*(?:\{.*\})?) ([-+0-9.eE]+|NaN)$", line)
@@ -423,10 +430,10 @@ class Lab:
         return samples
 
     def denials(self):
-        """Counts of the plugin's refusals by reason."""
+        """Counts of the plugin's refusals of connections and topics, by reason."""
         counts = {}
         for name, value in self.metrics().items():
-            match = re.search(r'^muster_\w*(?:denial|denied|refus)\w*\{.*reason="([^"]+)"', name)
+            match = re.search(r'^muster_broker_\w*denials_total\{.*reason="([^"]+)"', name)
             if match:
                 counts[match.group(1)] = counts.get(match.group(1), 0) + value
         return counts

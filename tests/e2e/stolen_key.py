@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import subprocess
+import tomllib
 import uuid
 
 from cryptography import x509
@@ -17,24 +18,22 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import pki
 
 QUERY = """
-SELECT t.id, i.id, k.id, encode(k.wrapped_key, 'hex'), encode(i.certificate, 'hex')
+SELECT t.id, i.id, k.id, encode(k.blob, 'hex'), encode(i.certificate, 'hex')
 FROM muster.tenants t JOIN muster.issuers i ON i.tenant_id = t.id JOIN muster.issuer_keys k ON k.issuer_id = i.id
-WHERE t.name = '{tenant}' AND i.status = 'active'
+WHERE t.name = '{tenant}' AND i.status = 'active' AND i.kind = 'tenant-issuing'
 """
 
 
 def superuser_url(lab):
     """The private PostgreSQL's owner: the server's own connection string with another user."""
-    with open(os.path.join(lab.folder, "config/server.toml")) as file:
-        url = re.search(r'url\s*=\s*["\'](.*host=.*)["\']', file.read()).group(1)
-    return re.sub(r"user=\S+", "user=postgres", url)
+    with open(os.path.join(lab.folder, "config/server.toml"), "rb") as file:
+        url = tomllib.load(file)["database"]["url"]
+    return re.sub(r"user='?muster_server'?", "user=postgres", url)
 
 
 def query(lab, sql):
     """Rows as lists of text."""
     command = ["psql", "-XAtq", "-F", "|", "-d", superuser_url(lab), "-c", sql]
-    if os.geteuid() == 0:
-        command = ["setpriv", "--reuid", "postgres", "--clear-groups", *command]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"psql: {done.stderr}")
