@@ -130,14 +130,17 @@ void run(const std::string& url, const std::string& group) {
   const double used = processor_seconds();
   const auto start = std::chrono::steady_clock::now();
   auto last = start;
-  std::size_t commits = 0;
   while (must(worker->step())) {
-    ++commits;
     last = std::chrono::steady_clock::now();
   }
   const double wall = std::chrono::duration<double>(last - start).count();
-  std::printf("{\"commits\":%zu,\"wall_seconds\":%.3f,\"cpu_seconds\":%.3f}\n", commits, wall,
-              processor_seconds() - used);
+  const double cpu = processor_seconds() - used;
+  const auto total = [&metrics](const char* name) {
+    return static_cast<unsigned long long>(metrics.counter(name, "").value());
+  };
+  std::printf("{\"records\":%llu,\"dead_letters\":%llu,\"commits\":%llu,\"wall_seconds\":%.3f,\"cpu_seconds\":%.3f}\n",
+              total("muster_worker_records_total"), total("muster_worker_dead_letters_total"),
+              total("muster_worker_commits_total"), wall, cpu);
 }
 
 }  // namespace
