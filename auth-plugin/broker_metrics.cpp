@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/broker_metrics.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <mutex>
+
+#include "auth-plugin/reasons.h"
+#include "auth-plugin/signal_mask.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+constexpr const char* kAccessNames[] = {"publish", "will", "retained", "receive", "subscribe"};
+constexpr const char* kKindNames[] = {"", "publish", "will", "connect", "disconnect", "denial"};
+
+}  // namespace
+
+BrokerMetrics::BrokerMetrics()
+    : connects(registry_.counter("muster_broker_connects_total", "Accepted CONNECTs.")),
+      qos0_shed(registry_.counter("muster_broker_qos0_shed_total",
+                                  "Messages of QoS 0 not recorded because the WAL was half full.")),
+      log_lines_suppressed(
+          registry_.counter("muster_broker_log_lines_suppressed_total", "Denials not logged, by rate limit.")) {
+  for (std::size_t access = 0; access < acl_.size(); ++access) {
+    for (std::size_t denied = 0; denied < 2; ++denied) {
+      acl_[access][denied] =
+          &registry_.counter("muster_broker_acl_decisions_total", "Topic decisions.",
+                             {{"access", kAccessNames[access]}, {"verdict", denied ? "denied" : "allowed"}});
+    }
+  }
+  for (std::size_t kind = 1; kind < records_.size(); ++kind) {
+    records_[kind] =
+        &registry_.counter("muster_broker_records_total", "Records put into the WAL.", {{"kind", kKindNames[kind]}});
+  }
+}
+
+void BrokerMetrics::acl_decided(AclAccess access, std::string_view reason) {
+  acl_[static_cast<std::size_t>(access)][reason.empty() ? 0 : 1]->add();
+  if (!reason.empty()) {
+    by_reason(acl_denials_, "muster_broker_acl_denials_total", "Denied topic decisions.", reason).add();
+  }
+}
+
+HoldSender::Counters BrokerMetrics::hold_counters() {
+  constexpr const char* kCuts = "muster_broker_hold_cuts_total";
+  constexpr const char* kHelp = "Connections cut because of what they held.";
+  const auto labelled = [](std::string_view reason) { return MetricLabels{{"reason", std::string(reason)}}; };
+  return {
+      registry_.counter("muster_broker_released_bytes_total", "Held octets that were sent after they were durable."),
+      registry_.counter(kCuts, kHelp, labelled(reasons::kNotDurable)),
+      registry_.counter(kCuts, kHelp, labelled(reasons::kHoldTooLong)),
+      registry_.counter(kCuts, kHelp, labelled(reasons::kHoldTooLarge)),
+      registry_.counter("muster_broker_farewells_dropped_total",
+                        "Closed connections whose held octets could not be sent in time.")};
+}
+
+Counter& BrokerMetrics::by_reason(ByReason& known, std::string_view name, std::string_view help,
+                                  std::string_view reason) {
+  const auto found = known.find(reason);
+  if (found != known.end()) return *found->second;
+  Counter& made = registry_.counter(name, help, {{"reason", std::string(reason)}});
+  known.emplace(reason, &made);
+  return made;
+}
+
+MetricsFile::MetricsFile(std::string path, MetricsRegistry& registry, std::function<void()> before_render)
+    : path_(std::move(path)), registry_(registry), before_render_(std::move(before_render)) {
+  const SignalMask blocked;
+  thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+}
+
+MetricsFile::~MetricsFile() = default;
+
+void MetricsFile::run(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  while (!stop.stop_requested()) {
+    write();
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
+  }
+}
+
+// No fsync: after a power failure the counters start again anyway.
+void MetricsFile::write() {
+  before_render_();
+  const std::string temporary = path_ + ".new";
+  {
+    std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+    file << registry_.render();
+    if (!file.flush()) return;
+  }
+  std::rename(temporary.c_str(), path_.c_str());
+}
+
+}  // namespace muster::auth_plugin

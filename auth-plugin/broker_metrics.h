@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+
+#include "auth-plugin/acl_decision.h"
+#include "auth-plugin/hold_sender.h"
+#include "core/metrics.h"
+#include "core/record.h"
+
+namespace muster::auth_plugin {
+
+// BrokerMetrics holds the muster_broker_* counters. The named references are for any thread; counters by reason are
+// looked up on the broker's thread only.
+class BrokerMetrics {
+  MetricsRegistry registry_;  // first: the references below come from it
+
+ public:
+  BrokerMetrics();
+
+  void connect_denied(std::string_view reason) {
+    by_reason(denials_, "muster_broker_connect_denials_total", "Refused handshakes and CONNECTs.", reason).add();
+  }
+  void acl_decided(AclAccess access, std::string_view reason);
+  void cut(std::string_view reason) {
+    by_reason(cuts_, "muster_broker_cuts_total", "Connections cut by the plugin.", reason).add();
+  }
+  void record_refused(std::string_view reason) {
+    by_reason(refused_, "muster_broker_records_refused_total", "Records that the WAL did not take.", reason).add();
+  }
+  void recorded(RecordKind kind) { records_[static_cast<std::size_t>(kind)]->add(); }
+  HoldSender::Counters hold_counters();
+
+  Counter& connects;
+  Counter& qos0_shed;
+  Counter& log_lines_suppressed;
+  MetricsRegistry& registry() { return registry_; }
+
+ private:
+  using ByReason = std::unordered_map<std::string_view, Counter*>;
+  Counter& by_reason(ByReason& known, std::string_view name, std::string_view help, std::string_view reason);
+
+  ByReason denials_, cuts_, refused_, acl_denials_;
+  std::array<std::array<Counter*, 2>, 5> acl_{};  // by access, by verdict
+  std::array<Counter*, 6> records_{};             // by kind
+};
+
+// MetricsFile rewrites a file in Prometheus text form once a second, from a thread of its own: readers see the old text
+// or the new one. `before_render` sets the gauges.
+class MetricsFile {
+ public:
+  MetricsFile(std::string path, MetricsRegistry& registry, std::function<void()> before_render);
+  ~MetricsFile();
+
+ private:
+  void run(std::stop_token stop);
+  void write();
+  const std::string path_;
+  MetricsRegistry& registry_;
+  const std::function<void()> before_render_;
+  std::jthread thread_;
+};
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: answers the broker's events. It knows no mosquitto type: plugin.cpp turns events into the questions below
+// and the answers into return codes. All of it runs on the broker's only thread: no I/O, no lock that another thread
+// can hold long, no unbounded loop.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth-plugin/acl_decision.h"
+#include "auth-plugin/broker_metrics.h"
+#include "auth-plugin/hold_sender.h"
+#include "auth-plugin/identity_state.h"
+#include "auth-plugin/journal.h"
+#include "auth-plugin/registry_standing.h"
+#include "auth-plugin/session_table.h"
+#include "auth-plugin/tls_hook.h"
+#include "core/clock.h"
+#include "core/identity.h"
+
+namespace muster::auth_plugin {
+
+enum class Will : std::uint8_t { kSend, kSuppress };
+
+// What the gatekeeper asks of the broker, from TICK only.
+struct BrokerCalls {
+  std::function<void(const std::string& username, Will will)> kick;
+};
+
+// Who an event is about, as the broker shows it.
+struct ClientView {
+  const void* context = nullptr;  // identity only
+  std::string_view id;
+  std::string_view username;
+  bool has_address = false;  // false for the made-up client in whose name retained messages are checked
+};
+
+struct ConnectView {
+  ClientView client;
+  bool has_certificate = false;
+  std::optional<ProvedPeer> proved;
+  std::chrono::seconds keepalive{0};
+  std::string_view address;
+};
+
+enum class PublishAnswer : std::uint8_t { kAccept, kCut };
+
+class Gatekeeper final : public HandshakeJudge {
+ public:
+  struct Parts {
+    TrustDomain trust_domain;
+    std::string server_name_suffix;
+    IdentityExchange& identity;
+    HoldSender& holds;
+    BrokerMetrics& metrics;
+    edge::WalWriter& wal;
+    const Clock& clock;
+    BrokerCalls broker;
+    Journal::LogLine log_line;
+    std::size_t max_offline_sessions = 262144;
+    std::size_t max_retained_topics = 262144;
+  };
+  explicit Gatekeeper(Parts parts);
+
+  // TLS
+  Result<PeerEvidence> judge(const PresentedChain& chain) override;
+  Result<std::optional<TenantId>> tenant_of_server_name(std::string_view name) override;
+  bool uses_server_names() const override { return !parts_.server_name_suffix.empty(); }
+  void handshake_refused(std::string_view reason, std::string_view address) override;
+
+  // CONNECT: "" refuses, otherwise the username to set.
+  std::string connect(const ConnectView& view);
+  void reload_begins() { reloading_ = true; }
+  void disconnected(const void* context);
+
+  // Topics: true allows.
+  bool may_write(const ClientView& client, const MessageView& message);
+  bool may_receive(const ClientView& client, std::string_view topic);
+  bool may_subscribe(const ClientView& client, std::string_view filter);
+  void unsubscribed(const ClientView& client, std::string_view filter);
+
+  PublishAnswer publish(const ClientView& client, const MessageView& message);
+
+  // Between two rounds of the broker's loop. Cheap where there is nothing to do.
+  void tick();
+
+  std::size_t live_connections() const { return sessions_.live_count(); }
+
+ private:
+  struct Deadline {
+    UtcTime not_after;
+    std::weak_ptr<Session> session;
+    ConnectionId connection;
+    bool operator>(const Deadline& other) const { return not_after > other.not_after; }
+  };
+
+  Result<PeerEvidence> verify(const PresentedChain& chain, const IdentityState& state) const;
+  Stranger stranger_of(const PeerEvidence& evidence, std::string_view address);
+  Stranger stranger_of(const PresentedChain& chain) const;
+  bool is_known_in_reload(const ConnectView& view) const;
+  Result<std::string> open_session(const ConnectView& view);
+  void add_deadline(const std::shared_ptr<Session>& session);
+  std::shared_ptr<HoldConnection> install_hold(const ConnectView& view) const;
+
+  void refresh_standing(Session& session);
+  bool answer(Session& session, AclAccess access, std::string_view topic);
+  AclAccess access_of_write(const ClientView& client, const Session& session) const;
+  bool remember_retained(const MessageView& message, const Session& session);
+
+  void queue_rechecks();
+  void work_off_rechecks();
+  void recheck(const std::shared_ptr<Session>& session);
+  bool still_allows_subscriptions(const Session& session, UtcTime now) const;
+  void cut_expired();
+  void cut(const std::shared_ptr<Session>& session, std::string_view reason, Will will);
+
+  Parts parts_;
+  Journal journal_;
+  SessionTable sessions_;
+  RetainedOwners retained_;
+  bool reloading_ = false;
+  std::vector<std::shared_ptr<Session>> fresh_;  // sessions whose queue may be another's, until the loop comes round
+  std::deque<std::shared_ptr<Session>> rechecks_;
+  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
+  UtcTime last_deadline_look_{};
+};
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The gatekeeper's part for TLS handshakes, CONNECT and DISCONNECT.
+#include <algorithm>
+
+#include "auth-plugin/gatekeeper.h"
+#include "auth-plugin/hold_bio.h"
+#include "auth-plugin/reasons.h"
+#include "x509/certificate.h"
+#include "x509/chain_verifier.h"
+#include "x509/device_chain.h"
+#include "x509/reasons.h"
+#include "x509/sha256.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+constexpr std::chrono::milliseconds kLongestHold{10'000};
+
+Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDenied, reason, {}}; }
+
+// Half of the keepalive, so that a device whose answers wait hears from us before it gives up by itself.
+std::chrono::milliseconds longest_hold(std::chrono::seconds keepalive) {
+  if (keepalive.count() <= 0) return kLongestHold;
+  return std::min(kLongestHold, std::chrono::milliseconds(keepalive) / 2);
+}
+
+}  // namespace
+
+Gatekeeper::Gatekeeper(Parts parts)
+    : parts_(std::move(parts)),
+      journal_(parts_.wal, parts_.metrics, parts_.clock, parts_.log_line),
+      sessions_(parts_.max_offline_sessions),
+      retained_(parts_.max_retained_topics) {}
+
+Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
+  const IdentityState* state = parts_.identity.current();
+  auto evidence = state ? verify(chain, *state) : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
+  if (!evidence.ok()) journal_.stranger_refused(stranger_of(chain), evidence.error().reason);
+  return evidence;
+}
+
+Result<PeerEvidence> Gatekeeper::verify(const PresentedChain& chain, const IdentityState& state) const {
+  MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.leaf));
+  if (chain.others.size() > x509::kMaxPresented + 1) return refused(x509::reasons::kChainTooManyPresented);
+  std::vector<x509::Certificate> presented;  // keeps the names alive
+  std::vector<BytesView> names = {leaf.issuer()};
+  for (const BytesView der : chain.others) {
+    MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
+    presented.push_back(std::move(certificate));
+    names.push_back(presented.back().issuer());
+  }
+  std::vector<Anchor> anchors = state.anchors->candidates(names);
+  if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
+  std::vector<x509::TrustAnchor> trust;
+  for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
+
+  MUSTER_TRY(const auto device, x509::verify_device_chain({.leaf = chain.leaf,
+                                                           .intermediates = chain.others,
+                                                           .anchors = trust,
+                                                           .trust_domain = parts_.trust_domain,
+                                                           .now = parts_.clock.now()}));
+  const Anchor& anchor = anchors.at(device.anchor_index);
+  const Sha256 key = anchor.trust.certificate().spki_sha256();
+  if (!chain.tenant) {
+    for (const edge::IssuerFacts& issuer : state.view->find_issuers_by_key(key)) {
+      const bool active = issuer.status == edge::EntityStatus::kActive;
+      if (active && issuer.tenant_id != anchor.tenant_id) return refused(reasons::kIssuerAmbiguous);
+    }
+  }
+  const auto tenant = state.view->find_tenant(anchor.tenant_id);
+  // A tenant's sub-CA may sign any name; only the owner of the anchored key may be in it.
+  if (!tenant || tenant->name != device.principal.tenant.text()) return refused(reasons::kTenantMismatch);
+  return PeerEvidence{device.certificate_id, device.principal, anchor.tenant_id, anchor.issuer_id, key,
+                      device.not_after};
+}
+
+Result<std::optional<TenantId>> Gatekeeper::tenant_of_server_name(std::string_view name) {
+  const std::string_view suffix = parts_.server_name_suffix;
+  if (name.size() <= suffix.size() + 1 || !name.ends_with(suffix) || name[name.size() - suffix.size() - 1] != '.') {
+    return std::optional<TenantId>();
+  }
+  const std::string_view label = name.substr(0, name.size() - suffix.size() - 1);
+  if (label.find('.') != std::string_view::npos) return std::optional<TenantId>();
+  const IdentityState* state = parts_.identity.current();
+  const auto tenant = state ? state->view->find_tenant_by_name(label) : std::nullopt;
+  if (tenant) return std::optional<TenantId>(tenant->id);
+  journal_.stranger_refused({}, reasons::kTenantUnknown);
+  return refused(reasons::kTenantUnknown);
+}
+
+void Gatekeeper::handshake_refused(std::string_view reason, std::string_view address) {
+  Stranger stranger;
+  stranger.address = address;
+  journal_.stranger_refused(stranger, reason);
+}
+
+// The names in a refused certificate are claims: they are logged as such and nothing else follows from them.
+Stranger Gatekeeper::stranger_of(const PresentedChain& chain) const {
+  static thread_local std::string claimed;
+  claimed.clear();
+  Stranger stranger;
+  stranger.address = chain.address;
+  stranger.certificate_id = x509::sha256(chain.leaf);
+  const auto leaf = x509::Certificate::parse_der(chain.leaf);
+  const auto uri = leaf.ok() ? leaf->only_uri_san() : std::nullopt;
+  if (!uri) return stranger;
+  const auto principal = parse_device_uri(*uri, parts_.trust_domain);
+  if (!principal.ok()) return stranger;
+  claimed = principal->text();
+  stranger.principal = claimed;
+  return stranger;
+}
+
+Stranger Gatekeeper::stranger_of(const PeerEvidence& evidence, std::string_view address) {
+  static thread_local std::string claimed;
+  claimed = evidence.principal.text();
+  Stranger stranger{claimed, address, evidence.tenant_id, {}, evidence.certificate_id};
+  const IdentityState* state = parts_.identity.current();
+  const auto certificate = state ? state->view->find_certificate(evidence.certificate_id) : std::nullopt;
+  if (certificate && certificate->tenant_id == evidence.tenant_id) stranger.device_id = certificate->device_id;
+  return stranger;
+}
+
+std::string Gatekeeper::connect(const ConnectView& view) {
+  // SIGHUP asks again for every session, offline ones without a certificate. Refusing one of those corrupts the
+  // broker's memory (2.0.11), and all of them were let in by us: who must go is kicked the usual way.
+  if (reloading_ && is_known_in_reload(view)) return std::string(view.client.id);
+  auto opened = open_session(view);
+  if (opened.ok()) return std::move(opened).value();
+  Stranger stranger;
+  if (view.proved && view.proved->evidence) stranger = stranger_of(*view.proved->evidence, view.address);
+  stranger.address = view.address;
+  journal_.stranger_refused(stranger, opened.error().reason);
+  return {};
+}
+
+bool Gatekeeper::is_known_in_reload(const ConnectView& view) const {
+  if (view.client.id.empty() || view.client.id != view.client.username) return false;
+  return !view.has_certificate || sessions_.find_live(view.client.context) != nullptr;
+}
+
+Result<std::string> Gatekeeper::open_session(const ConnectView& view) {
+  ConnectQuestion question;
+  question.state = parts_.identity.current();
+  question.snapshot_fresh = parts_.identity.is_fresh();
+  question.evidence = view.proved ? view.proved->evidence : nullptr;
+  question.resumed = view.proved && view.proved->resumed;
+  question.has_certificate = view.has_certificate;
+  question.client_id = view.client.id;
+  question.now = parts_.clock.now();
+  MUSTER_TRY(Session admitted, decide_connect(question));
+
+  admitted.connection.hold = install_hold(view);
+  if (!admitted.connection.hold) return refused(reasons::kHoldUnavailable);
+  admitted.connection.id = ConnectionId::random();
+  admitted.connection.start = parts_.clock.now_micros();
+  const auto session = sessions_.admit(view.client.context, admitted);
+  refresh_standing(*session);
+  if (session->queue_is_foreign) fresh_.push_back(session);
+  add_deadline(session);
+  journal_.connected(*session, session->connection);
+  return session->principal;
+}
+
+void Gatekeeper::add_deadline(const std::shared_ptr<Session>& session) {
+  deadlines_.push({session->connection.not_after, session, session->connection.id});
+  if (deadlines_.size() <= 2 * sessions_.live_count() + 1024) return;
+  deadlines_ = {};  // mostly of connections that are gone
+  for (const auto& online : sessions_.online_sessions()) {
+    deadlines_.push({online->connection.not_after, online, online->connection.id});
+  }
+}
+
+std::shared_ptr<HoldConnection> Gatekeeper::install_hold(const ConnectView& view) const {
+  const int socket = socket_of(view.proved->connection);
+  if (socket < 0) return nullptr;
+  auto hold = std::make_shared<HoldConnection>(parts_.holds, socket, longest_hold(view.keepalive));
+  return install_hold_bio(view.proved->connection, hold) ? hold : nullptr;
+}
+
+void Gatekeeper::disconnected(const void* context) {
+  const SessionTable::Live live = sessions_.disconnect(context);
+  if (live.session) journal_.disconnected(*live.session, live.facts);
+}
+
+}  // namespace muster::auth_plugin

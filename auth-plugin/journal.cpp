@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/journal.h"
+
+#include <algorithm>
+
+#include "core/topic_filter.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+constexpr std::chrono::seconds kQuietTime{5};
+constexpr std::size_t kMaxQuietStrangers = 4096;
+constexpr std::string_view kComponent = "broker-plugin";
+
+// A record's topic and principal come from outside: cut to what record v1 takes.
+std::string_view shortened(std::string_view topic) { return topic.substr(0, kMaxTopicLength); }
+
+}  // namespace
+
+Journal::Journal(edge::WalWriter& wal, BrokerMetrics& metrics, const Clock& clock, LogLine log_line)
+    : wal_(wal), metrics_(metrics), clock_(clock), log_line_(std::move(log_line)) {}
+
+void Journal::connected(const Session& session, const ConnectionFacts& connection) {
+  metrics_.connects.add();
+  (void)append(record_of(session, connection, RecordKind::kConnect));  // refused: counted by append
+}
+
+void Journal::disconnected(const Session& session, const ConnectionFacts& connection) {
+  (void)append(record_of(session, connection, RecordKind::kDisconnect));  // refused: counted by append
+}
+
+Result<std::uint64_t> Journal::published(const Session& session, const ConnectionFacts& connection,
+                                         const MessageView& message) {
+  if (message.qos == 0 && !wal_.has_room_for_qos0()) {
+    metrics_.qos0_shed.add();
+    return std::uint64_t{0};
+  }
+  RecordView record = record_of(session, connection, RecordKind::kPublish);
+  record.topic = message.topic;
+  record.payload = message.payload;
+  record.qos = message.qos;
+  record.retain = message.retain;
+  record.headers.assign(message.headers.begin(), message.headers.end());
+  auto appended = append(record);
+  if (message.qos > 0) return appended;
+  if (!appended.ok()) metrics_.qos0_shed.add();
+  return std::uint64_t{0};
+}
+
+void Journal::will_sent(const Session& session, const MessageView& message) {
+  RecordView record = record_of(session, session.connection, RecordKind::kWill);
+  record.topic = message.topic;
+  record.payload = message.payload;
+  record.qos = message.qos;
+  record.retain = message.retain;
+  (void)append(record);  // nobody waits for a will; refused: counted by append
+}
+
+void Journal::stranger_refused(const Stranger& stranger, std::string_view reason) {
+  metrics_.connect_denied(reason);
+  const auto now = std::chrono::steady_clock::now();
+  if (!may_speak_of_stranger(stranger.principal, now)) {
+    metrics_.log_lines_suppressed.add();
+    return;
+  }
+  note(LogLevel::kWarning, "connection refused",
+       {{"reason", reason}, {"principal", stranger.principal}, {"address", stranger.address}});
+  const auto slash = stranger.principal.find('/');
+  if (slash == std::string_view::npos || stranger.tenant_id == TenantId{}) return;
+  RecordView record;
+  record.kind = RecordKind::kDenial;
+  record.tenant_id = stranger.tenant_id;
+  record.device_id = stranger.device_id;
+  record.certificate_id = stranger.certificate_id;
+  record.tenant = stranger.principal.substr(0, slash);
+  record.device = stranger.principal.substr(slash + 1);
+  append_denial(std::move(record), reason, {});
+}
+
+void Journal::denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < session.quiet_until || !lines_.take(now)) {
+    metrics_.log_lines_suppressed.add();
+    return;
+  }
+  session.quiet_until = now + kQuietTime;
+  note(LogLevel::kWarning, "denied",
+       {{"what", what}, {"reason", reason}, {"principal", session.principal}, {"topic", shortened(topic)}});
+  append_denial(record_of(session, session.connection, RecordKind::kDenial), reason, topic);
+}
+
+void Journal::cut(Session& session, std::string_view reason) {
+  metrics_.cut(reason);
+  if (lines_.take(std::chrono::steady_clock::now())) {
+    note(LogLevel::kWarning, "session cut", {{"reason", reason}, {"principal", session.principal}});
+  } else {
+    metrics_.log_lines_suppressed.add();
+  }
+  append_denial(record_of(session, session.connection, RecordKind::kDenial), reason, {});
+}
+
+void Journal::note(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  log_line_(level, format_log_line(kComponent, level, message, fields));
+}
+
+RecordView Journal::record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const {
+  RecordView record;
+  record.kind = kind;
+  record.tenant_id = session.tenant_id;
+  record.device_id = session.device_id;
+  record.tenant = session.tenant_part();
+  record.device = session.device_part();
+  record.connection_id = connection.id;
+  record.connection_start = connection.start;
+  record.certificate_id = connection.certificate_id;
+  record.receive_time = clock_.now_micros();
+  return record;
+}
+
+Result<std::uint64_t> Journal::append(const RecordView& record) {
+  auto appended = wal_.append(record);
+  if (appended.ok()) {
+    metrics_.recorded(record.kind);
+  } else {
+    metrics_.record_refused(appended.error().reason);
+  }
+  return appended;
+}
+
+void Journal::append_denial(RecordView record, std::string_view reason, std::string_view topic) {
+  record.receive_time = clock_.now_micros();
+  record.topic = shortened(topic);
+  record.headers.push_back({"reason", reason});
+  (void)append(record);  // a denial stands without its record; refused: counted by append
+}
+
+bool Journal::may_speak_of_stranger(std::string_view principal, Time now) {
+  if (quiet_strangers_.size() >= kMaxQuietStrangers) quiet_strangers_.clear();
+  auto& quiet_until = quiet_strangers_[std::string(principal)];
+  if (!principal.empty() && now < quiet_until) return false;
+  if (!strangers_.take(now)) return false;
+  quiet_until = now + kQuietTime;
+  return true;
+}
+
+bool Journal::Bucket::take(Time now) {
+  const std::chrono::duration<double> elapsed = now - last;
+  level = std::min(rate, level + elapsed.count() * rate);
+  last = now;
+  if (level < 1) return false;
+  level -= 1;
+  return true;
+}
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "auth-plugin/broker_metrics.h"
+#include "auth-plugin/session.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/record.h"
+#include "edge/wal_writer.h"
+
+namespace muster::auth_plugin {
+
+// A message as the broker shows it. Views.
+struct MessageView {
+  std::string_view topic;
+  BytesView payload;
+  std::uint8_t qos = 0;
+  bool retain = false;
+  std::span<const RecordHeaderView> headers;
+};
+
+// Who was refused before there was a session. Names are claims.
+struct Stranger {
+  std::string_view principal;  // "" where the certificate names none of ours
+  std::string_view address;
+  TenantId tenant_id;
+  DeviceId device_id;  // nil where the certificate is not listed
+  Sha256 certificate_id{};
+};
+
+// Journal tells the world what happened: WAL records, log lines and counters. Denials of one principal leave one record
+// and one line in five seconds, those of strangers a few a second in all: refusing must not fill a disk.
+// Confined to the broker's thread.
+class Journal {
+ public:
+  using LogLine = std::function<void(LogLevel, const std::string&)>;
+  Journal(edge::WalWriter& wal, BrokerMetrics& metrics, const Clock& clock, LogLine log_line);
+
+  void connected(const Session& session, const ConnectionFacts& connection);
+  void disconnected(const Session& session, const ConnectionFacts& connection);
+  // Returns the sequence that an acknowledgement must wait for; 0 where nothing needs to (QoS 0).
+  Result<std::uint64_t> published(const Session& session, const ConnectionFacts& connection,
+                                  const MessageView& message);
+  void will_sent(const Session& session, const MessageView& message);
+
+  void stranger_refused(const Stranger& stranger, std::string_view reason);
+  void denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic);
+  void cut(Session& session, std::string_view reason);
+  void note(LogLevel level, std::string_view message, std::initializer_list<LogField> fields);
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+  // At most `rate` a second, with as many at once.
+  struct Bucket {
+    double rate;
+    double level;
+    Time last{};
+    bool take(Time now);
+  };
+  RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
+  Result<std::uint64_t> append(const RecordView& record);
+  void append_denial(RecordView record, std::string_view reason, std::string_view topic);
+  bool may_speak_of_stranger(std::string_view principal, Time now);
+
+  edge::WalWriter& wal_;
+  BrokerMetrics& metrics_;
+  const Clock& clock_;
+  LogLine log_line_;
+  Bucket lines_{50, 50};
+  Bucket strangers_{10, 20};
+  std::unordered_map<std::string, Time> quiet_strangers_;
+};
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/plugin_options.h"
+
+#include <charconv>
+#include <map>
+
+namespace muster::auth_plugin {
+namespace {
+
+Error invalid(std::string_view key, std::string_view what) {
+  return Error{ErrorCode::kInvalidArgument, "config.plugin_option_invalid",
+               "plugin_opt_" + std::string(key) + " " + std::string(what)};
+}
+
+class OptionReader {
+ public:
+  explicit OptionReader(std::span<const std::pair<std::string_view, std::string_view>> options) {
+    for (const auto& [key, value] : options) values_[std::string(key)] = std::string(value);
+  }
+
+  Result<std::string> required(const std::string& key) {
+    std::string value = optional(key);
+    if (value.empty()) return invalid(key, "is missing");
+    return value;
+  }
+
+  std::string optional(const std::string& key) {
+    const auto node = values_.extract(key);
+    return node.empty() ? std::string() : node.mapped();
+  }
+
+  Result<void> number(const std::string& key, std::uint64_t& into) {
+    const std::string text = optional(key);
+    if (text.empty()) return {};
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), into);
+    if (failure != std::errc() || end != text.data() + text.size() || into == 0) {
+      return invalid(key, "must be a positive whole number");
+    }
+    return {};
+  }
+
+  Result<void> nothing_left() const {
+    if (!values_.empty()) return invalid(values_.begin()->first, "is not known");
+    return {};
+  }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+}  // namespace
+
+Result<PluginOptions> PluginOptions::parse(std::span<const std::pair<std::string_view, std::string_view>> options) {
+  OptionReader reader(options);
+  MUSTER_TRY(const std::string domain, reader.required("trust_domain"));
+  auto trust_domain = TrustDomain::parse(domain);
+  if (!trust_domain.ok()) return invalid("trust_domain", "is not a lower-case DNS name");
+  PluginOptions result{{}, std::move(trust_domain).value(), {}, {}, {}, {}};
+  MUSTER_TRY(result.broker_config, reader.required("broker_config"));
+  MUSTER_TRY(result.snapshot.folder, reader.required("snapshot_folder"));
+  MUSTER_TRY(result.snapshot.state_file, reader.required("state_file"));
+  MUSTER_TRY(result.wal.folder, reader.required("wal_folder"));
+  result.metrics_file = reader.optional("metrics_file");
+  result.server_name_suffix = reader.optional("server_name_suffix");
+  if (!result.server_name_suffix.empty() && !TrustDomain::parse(result.server_name_suffix).ok()) {
+    return invalid("server_name_suffix", "is not a lower-case DNS name");
+  }
+  MUSTER_TRY_VOID(reader.number("max_snapshot_age_seconds", result.snapshot.max_age_seconds));
+  MUSTER_TRY_VOID(reader.number("wal_segment_bytes", result.wal.segment_bytes));
+  MUSTER_TRY_VOID(reader.number("wal_max_bytes", result.wal.max_bytes));
+  MUSTER_TRY_VOID(reader.number("wal_min_free_bytes", result.wal.min_free_bytes));
+  MUSTER_TRY_VOID(reader.nothing_left());
+  return result;
+}
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/plugin_runtime.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "auth-plugin/broker_guard.h"
+#include "auth-plugin/signal_mask.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+// The watcher wakes the broker's thread out of epoll_wait with SIGURG; without a handler nothing would interrupt it.
+Result<void> accept_wake_signal() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(SIGURG, &action, nullptr) != 0) return internal_error("sigaction failed");
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions& options, BrokerCalls broker,
+                                                            Journal::LogLine log_line) {
+  MUSTER_TRY_VOID(check_running_broker(options.broker_config));
+  MUSTER_TRY_VOID(accept_wake_signal());
+  std::unique_ptr<PluginRuntime> runtime(new PluginRuntime(log_line));
+  PluginRuntime& self = *runtime;
+  MUSTER_TRY(self.holds_, HoldSender::start(HoldLimits{}, self.metrics_.hold_counters()));
+  HoldSender* holds = self.holds_.get();
+  MUSTER_TRY(self.wal_,
+             edge::WalWriter::open(
+                 options.wal, {.on_durable = [holds](std::uint64_t mark) { holds->on_durable(mark); },
+                               .on_failure = [holds](std::uint64_t lost, const Error&) { holds->on_failure(lost); }}));
+  MUSTER_TRY(self.watcher_, IdentityWatcher::start({options.snapshot, pthread_self()}, self.identity_));
+  self.gatekeeper_ = std::make_unique<Gatekeeper>(Gatekeeper::Parts{.trust_domain = options.trust_domain,
+                                                                    .server_name_suffix = options.server_name_suffix,
+                                                                    .identity = self.identity_,
+                                                                    .holds = *self.holds_,
+                                                                    .metrics = self.metrics_,
+                                                                    .wal = *self.wal_,
+                                                                    .clock = self.clock_,
+                                                                    .broker = std::move(broker),
+                                                                    .log_line = std::move(log_line)});
+  MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_));
+  if (!options.metrics_file.empty()) {
+    self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_.registry(),
+                                                       [runtime_view = runtime.get()] { runtime_view->set_gauges(); });
+  }
+  self.tell_snapshot_state();
+  return runtime;
+}
+
+void PluginRuntime::tick() {
+  gatekeeper_->tick();
+  live_connections_.store(gatekeeper_->live_connections(), std::memory_order_relaxed);
+  if (watcher_->last_failure() != told_failure_ || watcher_->snapshot_number() != told_number_) tell_snapshot_state();
+}
+
+void PluginRuntime::stop() {
+  remove_tls_judge();
+  metrics_file_.reset();
+  watcher_.reset();
+  wal_.reset();  // commits what is left, which releases what waits for it
+  holds_->stop();
+}
+
+// On the metrics thread.
+void PluginRuntime::set_gauges() {
+  MetricsRegistry& registry = metrics_.registry();
+  const auto set = [&](std::string_view name, std::string_view help, auto value) {
+    registry.gauge(name, help).set(static_cast<double>(value));
+  };
+  const edge::WalStatistics wal = wal_->statistics();
+  set("muster_broker_sessions", "Connected devices.", live_connections_.load());
+  set("muster_broker_held_bytes", "Outgoing octets that wait for the WAL.", holds_->held_bytes());
+  set("muster_broker_snapshot_number", "Number of the identity snapshot in force.", watcher_->snapshot_number());
+  set("muster_broker_snapshot_age_seconds", "Since the server last signed it off; -1: not known.",
+      watcher_->age_seconds());
+  set("muster_broker_snapshot_failed", "1 while the last refresh failed.", watcher_->last_failure().empty() ? 0 : 1);
+  set("muster_broker_wal_appended", "Sequence of the last record.", wal.appended);
+  set("muster_broker_wal_durable", "Sequence of the last durable record.", wal.durable);
+  set("muster_broker_wal_depth", "Records that are not durable yet.",
+      wal.appended - std::min(wal.appended, wal.durable));
+  set("muster_broker_wal_commits", "Group commits.", wal.commits);
+  set("muster_broker_wal_failures", "Failed writes and fdatasyncs.", wal.failures);
+  set("muster_broker_wal_unshipped_bytes", "Octets that the edge has not shipped.", wal.unshipped_bytes);
+  set("muster_broker_wal_last_commit_seconds", "Duration of the last group commit.",
+      static_cast<double>(wal.last_commit_micros) / 1e6);
+}
+
+void PluginRuntime::tell_snapshot_state() {
+  const std::string_view failure = watcher_->last_failure();
+  const std::uint64_t number = watcher_->snapshot_number();
+  if (failure != told_failure_ && !failure.empty()) tell(LogLevel::kError, "snapshot refused", {{"reason", failure}});
+  if (number != told_number_) tell(LogLevel::kInfo, "snapshot in force", {{"number", number}});
+  told_failure_ = failure;
+  told_number_ = number;
+}
+
+void PluginRuntime::tell(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const {
+  log_line_(level, format_log_line("broker-plugin", level, message, fields));
+}
+
+}  // namespace muster::auth_plugin

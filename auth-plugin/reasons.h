@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: every reason for which the plugin refuses, cuts or sheds, once. They stand in log lines, metric labels and
+// the lifecycle stream. A refused handshake gives the reasons of x509/reasons.h too.
+#pragma once
+
+#include <string_view>
+
+namespace muster::auth_plugin::reasons {
+
+// CONNECT (MQTT 5 reason code 0x87, MQTT 3.1.1 return code 5)
+inline constexpr std::string_view kCertificateMissing = "connect.certificate_missing";
+inline constexpr std::string_view kCertificateUnproved =
+    "connect.certificate_unproved";                                               // resumed, or not our handshake
+inline constexpr std::string_view kHandshakeFailed = "connect.handshake_failed";  // TLS 1.2: also no certificate
+inline constexpr std::string_view kClientIdMismatch = "connect.client_id_mismatch";
+inline constexpr std::string_view kHoldUnavailable = "connect.hold_unavailable";
+inline constexpr std::string_view kInternal = "decision.internal";
+
+// What the registry's snapshot says
+inline constexpr std::string_view kSnapshotAbsent = "snapshot.absent";
+inline constexpr std::string_view kSnapshotStale = "snapshot.stale";
+inline constexpr std::string_view kCertificateNotListed = "certificate.not_listed";
+inline constexpr std::string_view kCertificateRevoked = "certificate.revoked";
+inline constexpr std::string_view kCertificateSuspended = "certificate.suspended";
+inline constexpr std::string_view kCertificateExpired = "certificate.expired";
+inline constexpr std::string_view kIssuerMismatch = "certificate.issuer_mismatch";
+inline constexpr std::string_view kIssuerNotActive = "issuer.not_active";
+inline constexpr std::string_view kIssuerAmbiguous = "issuer.ambiguous";  // one key anchored in two tenants
+inline constexpr std::string_view kTenantUnknown = "tenant.unknown";
+inline constexpr std::string_view kTenantMismatch = "tenant.mismatch";
+inline constexpr std::string_view kTenantSuspended = "tenant.suspended";
+inline constexpr std::string_view kTenantGone = "tenant.gone";
+inline constexpr std::string_view kDeviceUnknown = "device.unknown";
+inline constexpr std::string_view kDeviceSuspended = "device.suspended";
+inline constexpr std::string_view kDeviceGone = "device.gone";
+inline constexpr std::string_view kDeviceMismatch = "device.mismatch";  // the certificate was issued to another device
+
+// Topics
+inline constexpr std::string_view kSessionUnknown = "acl.session_unknown";
+inline constexpr std::string_view kQueuedForAnother = "acl.queued_for_another";  // an earlier device of the same name
+inline constexpr std::string_view kTopicInvalid = "acl.topic_invalid";
+inline constexpr std::string_view kDollarTopic = "acl.dollar_topic";
+inline constexpr std::string_view kNotInPolicy = "acl.not_in_policy";
+inline constexpr std::string_view kRetainedByAnother = "acl.retained_by_another";
+inline constexpr std::string_view kRetainedTableFull = "acl.retained_table_full";
+
+// Cuts of live connections, besides the reasons above
+inline constexpr std::string_view kPolicyChanged = "cut.policy_changed";
+inline constexpr std::string_view kHoldTooLong = "cut.hold_too_long";
+inline constexpr std::string_view kHoldTooLarge = "cut.hold_too_large";
+inline constexpr std::string_view kNotDurable = "cut.not_durable";  // a write or fdatasync of the WAL failed
+
+}  // namespace muster::auth_plugin::reasons

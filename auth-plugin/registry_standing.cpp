@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/registry_standing.h"
+
+#include <algorithm>
+
+#include "auth-plugin/reasons.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+using edge::EntityStatus;
+
+Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDenied, reason, {}}; }
+
+std::string_view tenant_refusal(EntityStatus status) {
+  switch (status) {
+    case EntityStatus::kActive: return {};
+    case EntityStatus::kSuspended: return reasons::kTenantSuspended;
+    case EntityStatus::kGone: return reasons::kTenantGone;
+  }
+  return reasons::kInternal;
+}
+
+std::string_view device_refusal(EntityStatus status) {
+  switch (status) {
+    case EntityStatus::kActive: return {};
+    case EntityStatus::kSuspended: return reasons::kDeviceSuspended;
+    case EntityStatus::kGone: return reasons::kDeviceGone;
+  }
+  return reasons::kInternal;
+}
+
+std::string_view certificate_refusal(EntityStatus status) {
+  switch (status) {
+    case EntityStatus::kActive: return {};
+    case EntityStatus::kSuspended: return reasons::kCertificateSuspended;
+    case EntityStatus::kGone: return reasons::kCertificateRevoked;
+  }
+  return reasons::kInternal;
+}
+
+std::string_view judge_device(const edge::IdentityView& view, const Session& session, Standing& standing) {
+  const auto tenant = view.find_tenant(session.tenant_id);
+  if (!tenant) return reasons::kTenantUnknown;
+  if (const auto reason = tenant_refusal(tenant->status); !reason.empty()) return reason;
+  auto device = view.find_device(session.device_id);
+  if (!device) return reasons::kDeviceUnknown;
+  if (device->tenant_id != session.tenant_id) return reasons::kTenantMismatch;
+  if (const auto reason = device_refusal(device->status); !reason.empty()) return reason;
+  if (tenant->name != session.tenant_part() || device->name != session.device_part() || !device->policy) {
+    return reasons::kDeviceMismatch;
+  }
+  standing.tenant_name = tenant->name;
+  standing.device = std::move(*device);
+  return {};
+}
+
+std::string_view judge_certificate(const edge::IdentityView& view, const Session& session) {
+  const auto certificate = view.find_certificate(session.connection.certificate_id);
+  if (!certificate) return reasons::kCertificateNotListed;
+  if (certificate->tenant_id != session.tenant_id) return reasons::kTenantMismatch;
+  if (certificate->device_id != session.device_id) return reasons::kDeviceMismatch;
+  if (const auto reason = certificate_refusal(certificate->status); !reason.empty()) return reason;
+
+  const auto issuers = view.find_issuers_by_key(session.connection.anchor_key);
+  bool own = false;
+  bool listed = false;
+  for (const edge::IssuerFacts& issuer : issuers) {
+    if (issuer.status != EntityStatus::kActive) continue;
+    if (issuer.tenant_id != session.tenant_id) return reasons::kIssuerAmbiguous;
+    own = true;
+    listed = listed || issuer.id == certificate->issuer_id;
+  }
+  if (!own) return reasons::kIssuerNotActive;
+  return listed ? std::string_view() : reasons::kIssuerMismatch;
+}
+
+}  // namespace
+
+Standing standing_of(const IdentityState& state, const Session& session) {
+  Standing standing;
+  standing.generation = state.generation;
+  standing.device_refusal = judge_device(*state.view, session, standing);
+  standing.connection_refusal = standing.device_refusal;
+  if (standing.connection_refusal.empty()) standing.connection_refusal = judge_certificate(*state.view, session);
+  return standing;
+}
+
+Result<Session> decide_connect(const ConnectQuestion& question) {
+  if (!question.has_certificate) return refused(reasons::kCertificateMissing);
+  if (!question.evidence || question.resumed) return refused(reasons::kCertificateUnproved);
+  if (!question.state) return refused(reasons::kSnapshotAbsent);
+  if (!question.snapshot_fresh) return refused(reasons::kSnapshotStale);
+  const PeerEvidence& evidence = *question.evidence;
+  const auto certificate = question.state->view->find_certificate(evidence.certificate_id);
+  if (!certificate) return refused(reasons::kCertificateNotListed);
+  if (certificate->tenant_id != evidence.tenant_id) return refused(reasons::kTenantMismatch);
+
+  Session session;
+  session.principal = evidence.principal.text();
+  session.tenant_id = certificate->tenant_id;
+  session.device_id = certificate->device_id;
+  session.connection.certificate_id = evidence.certificate_id;
+  session.connection.anchor_key = evidence.anchor_key;
+  session.connection.not_after = std::min(evidence.not_after, certificate->not_after);
+  const Standing standing = standing_of(*question.state, session);
+  if (!standing.connection_refusal.empty()) return refused(standing.connection_refusal);
+  // notAfter is the last second of validity [RFC5280 4.1.2.5].
+  if (question.now > session.connection.not_after) return refused(reasons::kCertificateExpired);
+  if (question.client_id != session.principal) return refused(reasons::kClientIdMismatch);
+  return session;
+}
+
+}  // namespace muster::auth_plugin

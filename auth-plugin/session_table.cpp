@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/session_table.h"
+
+#include <utility>
+
+namespace muster::auth_plugin {
+
+std::shared_ptr<Session> SessionTable::find(const void* context, std::string_view client_id,
+                                            std::string_view username) const {
+  if (client_id.empty() || client_id != username) return nullptr;
+  const auto found = by_principal_.find(client_id);
+  if (found != by_principal_.end() && found->second->context == context) return found->second;
+  // A connection that is being taken over still belongs to its own session, which may be of an earlier device id.
+  const auto live = live_.find(context);
+  if (live != live_.end() && live->second.session->principal == client_id) return live->second.session;
+  if (found == by_principal_.end() || found->second->replaced_context == context) return nullptr;
+  return found->second;
+}
+
+std::shared_ptr<Session> SessionTable::find_device(const DeviceId& device) const {
+  const auto found = by_device_.find(device);
+  return found == by_device_.end() ? nullptr : found->second.lock();
+}
+
+const SessionTable::Live* SessionTable::find_live(const void* context) const {
+  const auto found = live_.find(context);
+  return found == live_.end() ? nullptr : &found->second;
+}
+
+std::shared_ptr<Session> SessionTable::admit(const void* context, const Session& admitted) {
+  auto& slot = by_principal_[admitted.principal];
+  const void* superseded = slot && slot->online ? slot->context : nullptr;
+  if (!slot || slot->device_id != admitted.device_id || slot->tenant_id != admitted.tenant_id) {
+    const void* replaced = slot ? slot->context : nullptr;
+    slot = std::make_shared<Session>(admitted);
+    slot->replaced_context = replaced;
+    slot->queue_is_foreign = true;
+    by_device_[admitted.device_id] = slot;
+  } else {
+    slot->connection = admitted.connection;
+    slot->standing = {};
+  }
+  slot->context = context;
+  slot->online = true;
+  live_[context] = Live{slot, admitted.connection, superseded};
+  return slot;
+}
+
+SessionTable::Live SessionTable::disconnect(const void* context) {
+  const auto found = live_.find(context);
+  if (found == live_.end()) return {};
+  Live live = std::move(found->second);
+  live_.erase(found);
+  Session& session = *live.session;
+  if (session.context != context) return live;  // taken over: the newer connection goes on
+  const auto before = live_.find(live.superseded);
+  if (before != live_.end() && before->second.session == live.session) {
+    // Let in and gone before the broker got to taking over: the older connection is still the one.
+    session.context = before->first;
+    session.connection = before->second.facts;
+    session.standing = {};
+    return live;
+  }
+  go_offline(live.session);
+  return live;
+}
+
+std::vector<std::shared_ptr<Session>> SessionTable::online_sessions() const {
+  std::vector<std::shared_ptr<Session>> sessions;
+  sessions.reserve(live_.size());
+  for (const auto& [context, live] : live_) {
+    if (live.session->context == context) sessions.push_back(live.session);
+  }
+  return sessions;
+}
+
+void SessionTable::go_offline(const std::shared_ptr<Session>& session) {
+  session->online = false;
+  session->connection.hold.reset();
+  offline_.push_back(session);
+  while (offline_.size() > max_offline_) {
+    const auto oldest = offline_.front().lock();
+    offline_.pop_front();
+    if (!oldest || oldest->online) continue;
+    const auto found = by_principal_.find(oldest->principal);
+    if (found != by_principal_.end() && found->second == oldest) by_principal_.erase(found);
+    by_device_.erase(oldest->device_id);
+  }
+}
+
+bool RetainedOwners::set(std::string_view topic, const DeviceId& owner) {
+  const auto found = owners_.find(topic);
+  if (found != owners_.end()) {
+    found->second = owner;
+    return true;
+  }
+  if (owners_.size() >= max_topics_) return false;
+  owners_.emplace(topic, owner);
+  return true;
+}
+
+void RetainedOwners::erase(std::string_view topic) {
+  const auto found = owners_.find(topic);
+  if (found != owners_.end()) owners_.erase(found);
+}
+
+bool RetainedOwners::is_owner(std::string_view topic, const DeviceId& device) const {
+  const auto found = owners_.find(topic);
+  return found != owners_.end() && found->second == device;
+}
+
+}  // namespace muster::auth_plugin

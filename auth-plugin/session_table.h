@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "auth-plugin/session.h"
+
+namespace muster::auth_plugin {
+
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
+// SessionTable finds sessions by (Client Identifier, username), which are both the principal. The broker's pointers
+// only pair a DISCONNECT with its connection: they are re-used, and retained messages are checked with a made-up one.
+// Offline sessions are bounded: the longest offline is forgotten, and then may receive nothing until it reconnects.
+// Confined to the broker's thread.
+class SessionTable {
+ public:
+  explicit SessionTable(std::size_t max_offline) : max_offline_(max_offline) {}
+
+  // One live connection of the broker.
+  struct Live {
+    std::shared_ptr<Session> session;
+    ConnectionFacts facts;
+    const void* superseded = nullptr;  // the context that this connection took over from
+  };
+
+  // The session that an event of `context` is about; nullptr where there is none.
+  std::shared_ptr<Session> find(const void* context, std::string_view client_id, std::string_view username) const;
+  std::shared_ptr<Session> find_device(const DeviceId& device) const;
+  const Live* find_live(const void* context) const;
+
+  // A connection was let in. Continues the session where principal and device id are the same.
+  std::shared_ptr<Session> admit(const void* context, const Session& admitted);
+  // A connection ended. Returns what it was; nullopt-like empty session where it was never let in.
+  Live disconnect(const void* context);
+
+  std::size_t live_count() const { return live_.size(); }
+  std::size_t session_count() const { return by_principal_.size(); }
+  std::vector<std::shared_ptr<Session>> online_sessions() const;
+
+ private:
+  void go_offline(const std::shared_ptr<Session>& session);
+
+  std::unordered_map<std::string, std::shared_ptr<Session>, TextHash, std::equal_to<>> by_principal_;
+  std::unordered_map<DeviceId, std::weak_ptr<Session>> by_device_;
+  std::unordered_map<const void*, Live> live_;
+  std::deque<std::weak_ptr<Session>> offline_;  // oldest first; entries may have come online again
+  const std::size_t max_offline_;
+};
+
+// RetainedOwners remembers which device (by id) retained a message under a topic, so that a message of a deleted device
+// does not pass for one of its successor with the same name. Bounded: further topics are refused.
+// Confined to the broker's thread.
+class RetainedOwners {
+ public:
+  explicit RetainedOwners(std::size_t max_topics) : max_topics_(max_topics) {}
+  // False where the table is full.
+  bool set(std::string_view topic, const DeviceId& owner);
+  void erase(std::string_view topic);
+  bool is_owner(std::string_view topic, const DeviceId& device) const;
+
+ private:
+  std::unordered_map<std::string, DeviceId, TextHash, std::equal_to<>> owners_;
+  const std::size_t max_topics_;
+};
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/tls_hook.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "auth-plugin/reasons.h"
+#include "x509/reasons.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+// Of one SSL object; the leaf's evidence shares it, to learn that the connection is gone.
+struct Connection {
+  ssl_st* ssl = nullptr;
+  std::optional<TenantId> tenant;
+};
+struct Attached {
+  PeerEvidence evidence;
+  std::shared_ptr<Connection> connection;
+};
+
+// OpenSSL calls back with plain pointers and for as long as the process lives.
+HandshakeJudge* judge = nullptr;
+int connection_index = -1;
+int leaf_index = -1;
+
+std::shared_ptr<Connection>* connection_of(const SSL* ssl) {
+  return static_cast<std::shared_ptr<Connection>*>(SSL_get_ex_data(ssl, connection_index));
+}
+
+Bytes der_of(X509* certificate) {
+  Bytes der;
+  const int size = i2d_X509(certificate, nullptr);
+  if (size <= 0) return der;
+  der.resize(static_cast<std::size_t>(size));
+  unsigned char* at = der.data();
+  i2d_X509(certificate, &at);
+  return der;
+}
+
+std::string peer_address(const SSL* ssl) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (getpeername(SSL_get_fd(ssl), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "";
+  if (storage.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&storage)->sin_addr, text, sizeof text);
+  } else if (storage.ss_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&storage)->sin6_addr, text, sizeof text);
+  }
+  return text;
+}
+
+// The alert that the peer sees follows from this number.
+int openssl_error_for(std::string_view reason) {
+  namespace r = x509::reasons;
+  if (reason == r::kChainExpired) return X509_V_ERR_CERT_HAS_EXPIRED;
+  if (reason == r::kChainNotYetValid) return X509_V_ERR_CERT_NOT_YET_VALID;
+  if (reason == r::kChainAnchorUnknown) return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+  return X509_V_ERR_CERT_REJECTED;
+}
+
+bool verify_presented(X509_STORE_CTX* store) {
+  const SSL* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  X509* leaf = X509_STORE_CTX_get0_cert(store);
+  auto* connection = ssl ? connection_of(ssl) : nullptr;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+  if (!judge || !leaf || !connection) return false;
+
+  std::vector<Bytes> ders;
+  STACK_OF(X509)* presented = X509_STORE_CTX_get0_untrusted(store);
+  for (int i = 0; i < sk_X509_num(presented); ++i) ders.push_back(der_of(sk_X509_value(presented, i)));
+  const std::vector<BytesView> others(ders.begin(), ders.end());
+  const Bytes leaf_der = der_of(leaf);
+
+  auto evidence = judge->judge({leaf_der, others, (*connection)->tenant, peer_address(ssl)});
+  if (!evidence.ok()) {
+    X509_STORE_CTX_set_error(store, openssl_error_for(evidence.error().reason));
+    return false;
+  }
+  auto* attached = new Attached{std::move(evidence).value(), *connection};
+  delete static_cast<Attached*>(X509_get_ex_data(leaf, leaf_index));
+  if (X509_set_ex_data(leaf, leaf_index, attached) != 1) {
+    delete attached;
+    return false;
+  }
+  X509_STORE_CTX_set_error(store, X509_V_OK);
+  return true;
+}
+
+int on_verify(X509_STORE_CTX* store, void*) noexcept {
+  try {
+    return verify_presented(store) ? 1 : 0;
+  } catch (...) {
+    X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+    return 0;
+  }
+}
+
+// RFC 6066 §3: a list with one host_name entry; nullopt where the client sent none.
+std::optional<std::string> server_name(SSL* ssl) {
+  const unsigned char* data = nullptr;
+  std::size_t size = 0;
+  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size) != 1) return std::nullopt;
+  if (size < 5 || data[2] != TLSEXT_NAMETYPE_host_name) return std::nullopt;
+  const std::size_t length = static_cast<std::size_t>(data[3]) << 8 | data[4];
+  if (length != size - 5) return std::nullopt;
+  std::string name(reinterpret_cast<const char*>(data) + 5, length);
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return name;
+}
+
+int on_client_hello(SSL* ssl, int* alert, void*) noexcept {
+  *alert = SSL_AD_UNRECOGNIZED_NAME;
+  try {
+    auto* connection = connection_of(ssl);
+    if (!judge || !connection) return SSL_CLIENT_HELLO_ERROR;
+    const auto name = server_name(ssl);
+    if (!name) return SSL_CLIENT_HELLO_SUCCESS;
+    auto tenant = judge->tenant_of_server_name(*name);
+    if (!tenant.ok()) return SSL_CLIENT_HELLO_ERROR;
+    (*connection)->tenant = tenant.value();
+    return SSL_CLIENT_HELLO_SUCCESS;
+  } catch (...) {
+    return SSL_CLIENT_HELLO_ERROR;
+  }
+}
+
+// Says why a client without a certificate is turned away; refusals of our own verification were told there.
+void on_handshake_event(const SSL* ssl, int where, int value) noexcept {
+  if ((where & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT || !judge) return;
+  const bool fatal = value >> 8 == SSL3_AL_FATAL;
+  const int alert = value & 0xff;
+  if (!fatal || SSL_get0_peer_certificate(ssl)) return;
+  try {
+    if (alert == SSL_AD_CERTIFICATE_REQUIRED) {
+      judge->handshake_refused(reasons::kCertificateMissing, peer_address(ssl));
+    } else if (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_PROTOCOL_VERSION) {
+      judge->handshake_refused(reasons::kHandshakeFailed, peer_address(ssl));
+    }
+  } catch (...) {
+    // Only a count and a line are lost.
+  }
+}
+
+// The broker rebuilds contexts at SIGHUP and resets their flags, so this is done again for every connection.
+void prepare_context(SSL_CTX* context) {
+  SSL_CTX_set_cert_verify_callback(context, on_verify, nullptr);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_num_tickets(context, 0);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (judge && judge->uses_server_names()) SSL_CTX_set_client_hello_cb(context, on_client_hello, nullptr);
+}
+
+void on_connection_made(void* parent, void*, CRYPTO_EX_DATA* data, int index, long, void*) noexcept {
+  SSL* ssl = static_cast<SSL*>(parent);
+  if (SSL_CTX* context = SSL_get_SSL_CTX(ssl)) prepare_context(context);
+  SSL_set_info_callback(ssl, on_handshake_event);
+  SSL_set_num_tickets(ssl, 0);
+  SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+  SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  try {
+    CRYPTO_set_ex_data(data, index, new std::shared_ptr<Connection>(new Connection{ssl, std::nullopt}));
+  } catch (...) {
+    // Without it the verification refuses.
+  }
+}
+
+void on_connection_freed(void*, void* pointer, CRYPTO_EX_DATA*, int, long, void*) noexcept {
+  auto* connection = static_cast<std::shared_ptr<Connection>*>(pointer);
+  if (!connection) return;
+  (*connection)->ssl = nullptr;
+  delete connection;
+}
+
+void on_leaf_freed(void*, void* pointer, CRYPTO_EX_DATA*, int, long, void*) noexcept {
+  delete static_cast<Attached*>(pointer);
+}
+
+// A copy of a certificate proves nothing.
+int on_leaf_copied(CRYPTO_EX_DATA*, const CRYPTO_EX_DATA*, void** pointer, int, long, void*) noexcept {
+  *pointer = nullptr;
+  return 1;
+}
+
+int on_connection_copied(CRYPTO_EX_DATA*, const CRYPTO_EX_DATA*, void** pointer, int, long, void*) noexcept {
+  *pointer = nullptr;
+  return 1;
+}
+
+}  // namespace
+
+Result<void> install_tls_hook(HandshakeJudge& handshake_judge) {
+  judge = &handshake_judge;
+  if (connection_index >= 0) return {};
+  leaf_index = X509_get_ex_new_index(0, nullptr, nullptr, on_leaf_copied, on_leaf_freed);
+  connection_index = SSL_get_ex_new_index(0, nullptr, on_connection_made, on_connection_copied, on_connection_freed);
+  if (leaf_index < 0 || connection_index < 0) return internal_error("OpenSSL gave no ex_data index");
+  return {};
+}
+
+void remove_tls_judge() { judge = nullptr; }
+
+std::optional<ProvedPeer> proved_peer(x509_st* leaf) {
+  if (!leaf || leaf_index < 0) return std::nullopt;
+  const auto* attached = static_cast<const Attached*>(X509_get_ex_data(leaf, leaf_index));
+  if (!attached || !attached->connection->ssl) return std::nullopt;
+  SSL* ssl = attached->connection->ssl;
+  return ProvedPeer{&attached->evidence, ssl, SSL_session_reused(ssl) == 1};
+}
+
+int socket_of(ssl_st* connection) { return connection ? SSL_get_fd(connection) : -1; }
+
+}  // namespace muster::auth_plugin

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: owns TLS verification inside the stock broker, through OpenSSL's public ex_data constructors: the broker's
+// SSL objects pass through here before their handshake, and get our verification, a demand for a certificate, and no
+// session resumption (a resumed session shows a certificate that nobody proved).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "auth-plugin/peer_evidence.h"
+#include "core/bytes.h"
+#include "core/result.h"
+
+struct ssl_st;
+struct x509_st;
+
+namespace muster::auth_plugin {
+
+struct PresentedChain {
+  BytesView leaf;                     // DER
+  std::span<const BytesView> others;  // DER, as presented; the leaf may be among them
+  std::optional<TenantId> tenant;     // picked by the TLS server name
+  std::string address;                // of the peer, for the log
+};
+
+// What the hook asks; called on the broker's thread, inside the handshake.
+class HandshakeJudge {
+ public:
+  virtual ~HandshakeJudge() = default;
+  virtual Result<PeerEvidence> judge(const PresentedChain& chain) = 0;
+  // Tenant of a TLS server name: nullopt where the name says nothing. Reason: tenant.unknown.
+  virtual Result<std::optional<TenantId>> tenant_of_server_name(std::string_view name) = 0;
+  virtual bool uses_server_names() const = 0;
+  // OpenSSL itself ended a handshake, before or without our verification.
+  virtual void handshake_refused(std::string_view reason, std::string_view address) = 0;
+};
+
+// install_tls_hook registers with OpenSSL, once per process, before the broker makes its SSL objects. The registration
+// cannot be taken back: after remove_tls_judge() every handshake is refused. Reason: internal.
+Result<void> install_tls_hook(HandshakeJudge& judge);
+void remove_tls_judge();
+
+// What our own verification of this handshake left on the broker's leaf certificate. `connection` is nullptr once the
+// broker has freed it.
+struct ProvedPeer {
+  const PeerEvidence* evidence = nullptr;
+  ssl_st* connection = nullptr;
+  bool resumed = false;
+};
+// nullopt: this certificate did not go through our verification in this connection.
+std::optional<ProvedPeer> proved_peer(x509_st* leaf);
+
+// Descriptor of the connection's socket, -1 where there is none.
+int socket_of(ssl_st* connection);
+
+}  // namespace muster::auth_plugin
