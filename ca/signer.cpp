@@ -14,6 +14,7 @@
 #include "ca/key_wrapping.h"
 #include "ca/reasons.h"
 #include "ca/signature_algorithm.h"
+#include "core/encoding.h"
 #include "x509/der_reader.h"
 #include "x509/oids.h"
 #include "x509/openssl_ptr.h"
@@ -156,6 +157,8 @@ void Signer::unload(const IssuerId& issuer) {
   const std::unique_lock lock{impl_->mutex};
   impl_->keys.erase(issuer);
 }
+
+std::string Signer::kek_id() const { return to_hex(impl_->kek.id()); }
 
 bool Signer::is_loaded(const IssuerId& issuer) const { return impl_->find(issuer) != nullptr; }
 

@@ -55,6 +55,7 @@ class Signer {
   // Unwraps a stored key. Loading twice replaces. Reasons: key.unwrap_failed, key.mismatch.
   Result<void> load(const KeyOwner& owner, const StoredKey& key);
   void unload(const IssuerId& issuer);
+  std::string kek_id() const;  // lower-case hexadecimal; stored beside each blob
   bool is_loaded(const IssuerId& issuer) const;
 
   // Signs a TBSCertificate or a TBSCertList after comparing its issuer Name and signature algorithm with those of the

@@ -32,7 +32,7 @@ struct Caller {
   std::optional<EdgeId> edge;                    // kEdge
   std::string request_id;
 
-  // For the audit: "token:<uuid>", "certificate:<hex>", "edge:<uuid>" or "local".
+  // For the audit: "token:<uuid>", "certificate:<hex>", "edge:<uuid>" or "system".
   std::string audit_name() const;
 };
 

@@ -28,7 +28,8 @@
 
 namespace muster::db {
 class ConnectionPool;
-}
+class Transaction;
+}  // namespace muster::db
 namespace muster::ca {
 class KeyEncryptionKey;
 }
@@ -119,14 +120,15 @@ struct TenantIssuer {
 class RegistrationAuthority {
  public:
   // `pool`, `clock` and `metrics` must outlive the object. Nothing is read before initialise_deployment.
-  // Reasons: config.*, profile.invalid.
+  // Reasons: config.trust_domain_invalid, config.enroll_invalid, profile.invalid.
   static Result<std::unique_ptr<RegistrationAuthority>> create(RegistrationAuthorityConfig config,
                                                                ca::KeyEncryptionKey kek, db::ConnectionPool& pool,
                                                                const Clock& clock, MetricsRegistry& metrics);
   ~RegistrationAuthority();
 
   // Makes what is missing of: device root → platform intermediate; infrastructure root. Loads the platform's keys.
-  // Idempotent; safe when two servers start at once. Reasons: key.unwrap_failed (another KEK), db.*.
+  // Idempotent; safe when two servers start at once. Reasons: key.unwrap_failed (another KEK), deployment.*,
+  // database.*.
   Result<void> initialise_deployment();
 
   // PEM of the two roots; initialise_deployment must have succeeded.
@@ -139,7 +141,9 @@ class RegistrationAuthority {
   // cacerts of a tenant: issuing CA, intermediate, root, PEM.
   Result<std::string> ca_certificates_pem(TenantId tenant);
 
-  // Issues one device certificate. Reasons: csr.*, enroll.*, profile.*, tenant.*, device.*, lint.*, signer.*, db.*.
+  // Issues one device certificate. platform-admin and tenant-admin: any; factory: the first of a device; a device: its
+  // own, by an active certificate. Reasons: csr.*, enroll.*, profile.*, tenant.*, device.*, lint.*, signer.*,
+  // database.*.
   Result<IssuedCertificate> enroll(const Caller& caller, const EnrollRequest& request);
 
   // Issues many, in groups that share transactions; result i belongs to request i. One bad request spoils no other.
@@ -149,11 +153,16 @@ class RegistrationAuthority {
   Result<RevokedCertificate> revoke(const Caller& caller, const RevocationRequest& request);
 
   // The CRL of an issuer, DER; rebuilt when something was revoked or half its validity has passed.
-  // Reasons: enroll.issuer_unknown, signer.*.
+  // Revocations made by this process show at once, those of other processes within seconds.
+  // Reasons: issuer.not_found, enroll.crl_shard_unknown, signer.*.
   Result<Bytes> crl(IssuerId issuer, std::uint32_t shard);
 
-  // Certificates for our own TLS ends. kLocal and platform-admin; kEdge for its own edge (renewal, its broker).
+  // Certificates for our own TLS ends. kLocal and platform-admin; kEdge for its own edge (joining, renewal, its
+  // broker). Reasons: csr.*, enroll.name_invalid, enroll.caller_forbidden, profile.*, edge.not_found.
   Result<IssuedCertificate> issue_infrastructure(const Caller& caller, const InfrastructureRequest& request);
+  // The same inside a transaction of the caller's (scope system), so that a join token is redeemed with it.
+  Result<IssuedCertificate> issue_infrastructure(db::Transaction& tx, const Caller& caller,
+                                                 const InfrastructureRequest& request);
 
   Result<ValidationAnswer> validate(const Caller& caller, const ValidationRequest& request);
 

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enroll/caller.h"
+
+#include "core/encoding.h"
+
+namespace muster::enroll {
+
+std::string Caller::audit_name() const {
+  if (token) return "token:" + token->text();
+  if (device_certificate_id) return "certificate:" + to_hex(*device_certificate_id);
+  if (edge) return "edge:" + edge->text();
+  return "system";
+}
+
+}  // namespace muster::enroll

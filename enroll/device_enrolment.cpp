@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enroll/device_enrolment.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "ca/certificate_linter.h"
+#include "ca/signer.h"
+#include "ca/tbs_certificate.h"
+#include "core/encoding.h"
+#include "db/group.h"
+#include "db/transaction.h"
+#include "enroll/authorisation.h"
+#include "enroll/reasons.h"
+#include "registry/certificate_store.h"
+#include "registry/device_store.h"
+#include "registry/reasons.h"
+#include "registry/tenant_store.h"
+#include "x509/certificate.h"
+
+namespace muster::enroll {
+
+namespace {
+
+constexpr std::string_view kDeviceProfile = "device";
+constexpr std::size_t kMaxCommonName = 64;
+constexpr std::uint8_t kUriTag = 6;
+
+Error refuse(ErrorCode code, std::string_view reason) { return Error{code, reason, {}}; }
+
+// "key already used" says the same whoever holds the key.
+Error translate(Error error) {
+  if (error.reason == registry::kKeyAlreadyUsed) return refuse(ErrorCode::kConflict, reasons::kKeyAlreadyUsed);
+  return error;
+}
+
+bool looks_like_der(std::string_view csr) { return !csr.empty() && csr.front() == 0x30 && csr.size() > 1 && as_bytes(csr)[1] >= 0x80; }
+
+}  // namespace
+
+struct DeviceEnrolment::Item {
+  explicit Item(PreparedRequest r) : request(std::move(r)) {}
+
+  // Forgets what a transaction that was rolled back had found.
+  void reset() {
+    refusal.reset();
+    device.reset();
+    old_key.clear();
+  }
+  bool alive() const { return !refusal.has_value(); }
+
+  PreparedRequest request;
+  std::optional<Error> refusal;
+  std::optional<registry::Device> device;
+  std::shared_ptr<const LoadedIssuer> issuer;  // whose certificate was built
+  std::string old_key;  // SPKI hash of the device's newest certificate so far
+  Bytes serial;
+  Bytes tbs;
+  std::optional<x509::Certificate> certificate;
+};
+
+Result<PreparedRequest> prepare(const Caller& caller, const EnrollRequest& request) {
+  MUSTER_TRY_VOID(require_enroller(caller, request.tenant));
+  if (request.profile != kDeviceProfile) return refuse(ErrorCode::kInvalidArgument, reasons::kProfileUnknown);
+  MUSTER_TRY(DeviceName name, DeviceName::parse(request.device));
+  auto csr = looks_like_der(request.csr) ? x509::CertificateRequest::parse_der(as_bytes(request.csr))
+                                         : x509::CertificateRequest::parse_pem(request.csr);
+  if (!csr.ok()) return std::move(csr).error();
+  return PreparedRequest{caller, request.tenant, std::move(name), std::move(csr).value(), request.create};
+}
+
+Result<void> require_own_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device, UtcTime now) {
+  const Error forbidden = refuse(ErrorCode::kPermissionDenied, reasons::kCallerForbidden);
+  const bool claims = caller.role == CallerRole::kDevice && caller.tenant && caller.device == device;
+  if (!claims || !caller.device_certificate_id) return forbidden;
+  const auto row = registry::get_certificate(tx, *caller.tenant, *caller.device_certificate_id, now);
+  if (!row.ok()) return row.error().code == ErrorCode::kNotFound ? forbidden : row.error();
+  const bool own = row->device_id == device && row->status == registry::CertificateStatus::kActive;
+  return own ? Result<void>{} : forbidden;
+}
+
+DeviceEnrolment::DeviceEnrolment(AuthorityContext& context, const TenantId& tenant,
+                                 std::vector<PreparedRequest> requests)
+    : context_(context), tenant_(tenant) {
+  items_.reserve(requests.size());
+  for (PreparedRequest& request : requests) items_.emplace_back(std::move(request));
+}
+
+DeviceEnrolment::~DeviceEnrolment() = default;
+
+std::vector<Result<IssuedCertificate>> DeviceEnrolment::run() {
+  const db::Scope scope = db::Scope::of_tenant(tenant_);
+  const auto reserved = db::run_group(context_.pool, scope, items_.size(),
+                                      [&](db::Transaction& tx, Indices indices) { return reserve(tx, indices); });
+  std::vector<std::size_t> signed_items;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    Item& item = items_[i];
+    if (item.alive() && !reserved[i].ok()) item.refusal = translate(reserved[i].error());
+    if (item.alive()) sign(item);
+    if (item.alive()) signed_items.push_back(i);
+  }
+  const auto stored = db::run_group(context_.pool, scope, signed_items.size(), [&](db::Transaction& tx, Indices chosen) {
+    std::vector<std::size_t> indices;
+    for (const std::size_t c : chosen) indices.push_back(signed_items[c]);
+    return store(tx, indices);
+  });
+  for (std::size_t s = 0; s < signed_items.size(); ++s) {
+    Item& item = items_[signed_items[s]];
+    if (item.alive() && !stored[s].ok()) item.refusal = translate(stored[s].error());
+  }
+  audit_refusals();
+  std::vector<Result<IssuedCertificate>> results;
+  results.reserve(items_.size());
+  for (Item& item : items_) results.push_back(answer(item));
+  return results;
+}
+
+// Transaction 1. What is wrong with one item alone is kept in it and the others go on; an error returned from here
+// makes run_group try each item by itself.
+Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
+  for (const std::size_t i : indices) items_[i].reset();
+  MUSTER_TRY(const registry::Tenant tenant, registry::get_tenant_by_id(tx, tenant_));
+  if (tenant.status != registry::TenantStatus::kActive) {
+    return refuse(ErrorCode::kFailedPrecondition, reasons::kTenantInactive);
+  }
+  tenant_name_ = tenant.name;
+  MUSTER_TRY(const registry::Issuer issuer,
+             registry::get_active_issuer(tx, tenant_, registry::IssuerKind::kTenantIssuing));
+  MUSTER_TRY(issuer_, context_.issuers->load(tx, issuer));
+  MUSTER_TRY_VOID(find_or_create_devices(tx, indices));
+  MUSTER_TRY_VOID(authorise(tx, indices));
+  std::vector<registry::CertificateIntent> intents;
+  for (const std::size_t i : indices) {
+    Item& item = items_[i];
+    if (!item.alive()) continue;
+    const auto built = build(item);
+    if (!built.ok()) {
+      item.refusal = built.error();
+      continue;
+    }
+    intents.push_back(
+        {issuer_->identity.id, item.serial, item.device->id, item.request.csr.spki_sha256(), item.tbs});
+  }
+  if (intents.empty()) return {};
+  return registry::reserve_intents(tx, tenant_, intents);
+}
+
+Result<void> DeviceEnrolment::find_or_create_devices(db::Transaction& tx, Indices indices) {
+  std::vector<DeviceName> names;
+  for (const std::size_t i : indices) names.push_back(items_[i].request.device);
+  MUSTER_TRY(auto found, registry::find_devices(tx, tenant_, names));
+  for (std::size_t n = 0; n < indices.size(); ++n) items_[indices[n]].device = std::move(found[n]);
+  MUSTER_TRY_VOID(create_missing(tx, indices));
+  for (const std::size_t i : indices) {
+    Item& item = items_[i];
+    if (!item.alive()) continue;
+    if (!item.device) {
+      item.refusal = refuse(ErrorCode::kNotFound, registry::kDeviceNotFound);
+    } else if (item.device->status != registry::DeviceStatus::kActive) {
+      item.refusal = refuse(ErrorCode::kFailedPrecondition, reasons::kDeviceInactive);
+    }
+  }
+  return {};
+}
+
+// Registers each name once, also where several requests of the group are for one device.
+Result<void> DeviceEnrolment::create_missing(db::Transaction& tx, Indices indices) {
+  std::map<std::string, std::vector<std::size_t>> wanted;
+  for (const std::size_t i : indices) {
+    const Item& item = items_[i];
+    const bool may_create = item.request.create == CreateDevice::kYes && item.request.caller.role != CallerRole::kDevice;
+    if (!item.device && may_create) wanted[item.request.device.text()].push_back(i);
+  }
+  if (wanted.empty()) return {};
+  std::vector<registry::NewDevice> devices;
+  std::vector<registry::AuditEvent> events;
+  for (const auto& [name, waiting] : wanted) {
+    const PreparedRequest& request = items_[waiting.front()].request;
+    devices.push_back({request.device, {}, {}, PolicyId{}, request.caller.audit_name()});
+  }
+  MUSTER_TRY(const auto created, registry::create_devices(tx, tenant_, devices));
+  std::size_t next = 0;
+  for (const auto& [name, waiting] : wanted) {
+    const Result<registry::Device>& device = created[next++];
+    for (const std::size_t i : waiting) {
+      if (device.ok()) {
+        items_[i].device = *device;
+      } else {
+        items_[i].refusal = device.error();
+      }
+    }
+    if (!device.ok()) continue;
+    events.push_back(audit_event(context_, items_[waiting.front()].request.caller, tenant_, "device.create"));
+    events.back().target = "device:" + device->id.text();
+    events.back().target_name = name;
+  }
+  return registry::append_audit_events(tx, events);
+}
+
+Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
+  std::vector<DeviceId> devices;
+  std::vector<std::size_t> chosen;
+  for (const std::size_t i : indices) {
+    if (!items_[i].alive()) continue;
+    devices.push_back(items_[i].device->id);
+    chosen.push_back(i);
+  }
+  if (chosen.empty()) return {};
+  MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
+  std::set<DeviceId> in_this_group;
+  for (std::size_t n = 0; n < chosen.size(); ++n) {
+    Item& item = items_[chosen[n]];
+    const bool another_before = !in_this_group.insert(item.device->id).second;
+    const auto allowed = authorise_one(tx, item, counts[n] + (another_before ? 1 : 0));
+    if (!allowed.ok()) item.refusal = allowed.error();
+  }
+  return {};
+}
+
+Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std::size_t earlier) {
+  const Caller& caller = item.request.caller;
+  if (caller.role == CallerRole::kFactory && earlier > 0) {
+    return refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
+  }
+  if (caller.role == CallerRole::kDevice) {
+    MUSTER_TRY_VOID(require_own_certificate(tx, caller, item.device->id, context_.clock.now()));
+  }
+  if (earlier == 0) return {};
+  registry::CertificateFilter filter;
+  filter.device_id = item.device->id;
+  MUSTER_TRY(const auto page, registry::list_certificates(tx, tenant_, filter, {}, context_.clock.now()));
+  // By notAfter, soonest first: the last one is the newest of those on the page.
+  if (!page.items.empty()) item.old_key = to_hex(page.items.back().spki_sha256);
+  return {};
+}
+
+Result<void> DeviceEnrolment::build(Item& item) const {
+  item.issuer = issuer_;
+  MUSTER_TRY(const TenantName tenant_name, TenantName::parse(tenant_name_));
+  const Principal principal{tenant_name, item.request.device};
+  ca::CertificateSubject subject;
+  const std::string& name = item.request.device.text();
+  if (name.size() <= kMaxCommonName) subject.common_name = name;
+  subject.spki.assign(item.request.csr.spki().begin(), item.request.csr.spki().end());
+  subject.key_algorithm = item.request.csr.key().algorithm();
+  subject.names = {{kUriTag, device_uri(principal, context_.trust_domain)}};
+  item.serial = ca::random_serial();
+  const ca::CertificateOrder order{context_.device_profile, issuer_->identity, subject, item.serial,
+                                   context_.clock.now()};
+  MUSTER_TRY(item.tbs, ca::build_tbs_certificate(order));
+  const auto findings = ca::lint_certificate(item.tbs, order);
+  if (findings.empty()) return {};
+  return Error{ErrorCode::kInternal, findings.front().reason, findings.front().detail};
+}
+
+void DeviceEnrolment::sign(Item& item) const {
+  const auto certificate = [&]() -> Result<x509::Certificate> {
+    MUSTER_TRY(const Bytes signature,
+               context_.signer->sign_certificate({tenant_, item.issuer->identity.id, item.tbs}));
+    MUSTER_TRY(const Bytes der, ca::assemble_signed(item.tbs, signature));
+    MUSTER_TRY_VOID(ca::check_signed(der, item.tbs));
+    return x509::Certificate::parse_der(der);
+  }();
+  if (certificate.ok()) {
+    item.certificate = *certificate;
+  } else {
+    item.refusal = certificate.error();
+  }
+}
+
+// Transaction 2.
+Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
+  for (const std::size_t i : indices) items_[i].refusal.reset();  // a rolled-back attempt may have set it
+  MUSTER_TRY_VOID(recheck_first(tx, indices));
+  std::vector<registry::NewCertificate> certificates;
+  std::vector<registry::AuditEvent> events;
+  for (const std::size_t i : indices) {
+    const Item& item = items_[i];
+    if (!item.alive()) continue;
+    const x509::Certificate& certificate = *item.certificate;
+    certificates.push_back({certificate.id(), item.issuer->identity.id, item.serial, item.device->id,
+                            certificate.spki_sha256(), certificate.not_before(), certificate.not_after(), 0,
+                            std::string(kDeviceProfile), Bytes(certificate.der().begin(), certificate.der().end())});
+    registry::AuditEvent event = audit_event(context_, item.request.caller, tenant_, "certificate.issue");
+    event.target = "device:" + item.device->id.text();
+    event.target_name = item.device->name;
+    event.detail.emplace_back(registry::AuditField::kCertificateId, certificate.id_hex());
+    event.detail.emplace_back(registry::AuditField::kSerial, certificate.serial_hex());
+    event.detail.emplace_back(registry::AuditField::kNewKey, to_hex(certificate.spki_sha256()));
+    if (!item.old_key.empty()) event.detail.emplace_back(registry::AuditField::kOldKey, item.old_key);
+    event.detail.emplace_back(registry::AuditField::kNotAfter, to_rfc3339(certificate.not_after()));
+    events.push_back(std::move(event));
+  }
+  if (certificates.empty()) return {};
+  MUSTER_TRY_VOID(registry::store_certificates(tx, tenant_, certificates));
+  return registry::append_audit_events(tx, events);
+}
+
+// Two groups may have reserved a "first" certificate of one device at once: the count under the row lock of this
+// transaction decides which of them is stored.
+Result<void> DeviceEnrolment::recheck_first(db::Transaction& tx, Indices indices) {
+  std::vector<DeviceId> devices;
+  std::vector<std::size_t> chosen;
+  for (const std::size_t i : indices) {
+    if (items_[i].request.caller.role != CallerRole::kFactory) continue;
+    devices.push_back(items_[i].device->id);
+    chosen.push_back(i);
+  }
+  if (chosen.empty()) return {};
+  MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
+  for (std::size_t n = 0; n < chosen.size(); ++n) {
+    if (counts[n] == 0) continue;
+    items_[chosen[n]].refusal = refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
+  }
+  return {};
+}
+
+Result<IssuedCertificate> DeviceEnrolment::answer(Item& item) {
+  if (item.refusal) {
+    context_.metrics
+        .counter("muster_enrol_refused_total", "Enrolments refused, by reason",
+                 {{"reason", std::string(item.refusal->reason)}})
+        .add();
+    return std::move(*item.refusal);
+  }
+  context_.metrics.counter("muster_certificates_issued_total", "Device certificates issued").add();
+  const x509::Certificate& certificate = *item.certificate;
+  return IssuedCertificate{certificate.id(),  certificate.id_hex(),     certificate.serial_hex(),
+                           certificate.pem(), item.issuer->chain_pem,   certificate.not_before(),
+                           certificate.not_after()};
+}
+
+// Refusals that tell of an attempt are audited; an outage is not an attempt.
+void DeviceEnrolment::audit_refusals() {
+  std::vector<registry::AuditEvent> events;
+  for (const Item& item : items_) {
+    if (item.alive()) continue;
+    const ErrorCode code = item.refusal->code;
+    if (code != ErrorCode::kPermissionDenied && code != ErrorCode::kConflict) continue;
+    registry::AuditEvent event = audit_event(context_, item.request.caller, tenant_, "certificate.issue");
+    event.outcome = registry::AuditOutcome::kRefused;
+    if (item.device) event.target = "device:" + item.device->id.text();
+    event.target_name = item.request.device.text();
+    event.detail.emplace_back(registry::AuditField::kReason, std::string(item.refusal->reason));
+    event.detail.emplace_back(registry::AuditField::kNewKey, to_hex(item.request.csr.spki_sha256()));
+    events.push_back(std::move(event));
+  }
+  if (events.empty()) return;
+  const auto written =
+      db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant_),
+                             [&](db::Transaction& tx) { return registry::append_audit_events(tx, events); });
+  if (!written.ok()) context_.log.error("refusals not audited", {{"error", to_log_text(written.error())}});
+}
+
+}  // namespace muster::enroll
