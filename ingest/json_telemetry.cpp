@@ -131,7 +131,7 @@ class TelemetryReader {
     std::string_view time_key;
     if (const auto reason = find_time(object, out_[reading].time, time_key); !reason.empty()) return reason;
     for (const auto& [key, element] : object) {
-      if (key == time_key) continue;
+      if (!time_key.empty() && key == time_key) continue;
       std::string_view reason;
       if ((key == "readings" || key == "measurements") && element.is_array()) {
         reason = read_readings(element.get_array().value_unsafe(), out_[reading].time);

@@ -30,7 +30,9 @@ Error error_of(std::string_view state, std::string detail) {
 }
 
 std::string session_options(const SessionLimits& limits) {
-  std::string options = "-c synchronous_commit=on -c search_path=pg_catalog -c client_min_messages=warning";
+  // work_mem: the rows of one COPY stand in memory for the trigger that checks them; with less they go through a file.
+  std::string options =
+      "-c synchronous_commit=on -c search_path=pg_catalog -c client_min_messages=warning -c work_mem=64MB";
   const auto add = [&options](const char* name, std::chrono::milliseconds value) {
     if (value.count() > 0) options.append(" -c ").append(name).append("=").append(std::to_string(value.count()));
   };
