@@ -32,7 +32,7 @@ namespace muster::db {
 // in the program.
 struct Statement {
   const char* name;
-  const char* sql;
+  std::string sql;
 };
 
 // Param is one value. It views text, bytes, ids and arrays, which must outlive the call of run().

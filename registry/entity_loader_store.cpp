@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <array>
+#include <set>
+
+#include "db/statement.h"
+#include "registry/entity_loader.h"
+#include "registry/json_text.h"
+
+namespace muster::registry {
+
+namespace {
+
+constexpr std::int64_t kPage = 5000;
+
+// Columns of each kind; the effective policy follows registry/policy_store.h.
+const std::string kTenants = "SELECT t.id, t.name, t.status FROM muster.tenants AS t ";
+const std::string kIssuers =
+    "SELECT i.id, i.tenant_id, i.status, i.spki_sha256, i.certificate FROM muster.issuers AS i ";
+const std::string kPolicies =
+    "SELECT p.id, p.tenant_id, p.status, p.rule_actions, p.rule_filters FROM muster.policies AS p ";
+const std::string kDevices =
+    "SELECT d.id, d.tenant_id, d.name, d.status, coalesce(d.policy_id, CASE WHEN d.groups <> '{}' THEN"
+    " (SELECT g.policy_id FROM muster.group_policies AS g WHERE g.tenant_id = d.tenant_id"
+    "  AND g.group_name = ANY (d.groups) ORDER BY g.group_name COLLATE \"C\" LIMIT 1) END, t.default_policy_id),"
+    " d.groups, " +
+    pairs_sql("d.labels") + " FROM muster.devices AS d JOIN muster.tenants AS t ON t.id = d.tenant_id ";
+const std::string kCertificates =
+    "SELECT c.id, c.tenant_id, c.device_id, c.issuer_id, c.status, c.not_after FROM muster.certificates AS c ";
+
+const std::string kIds = " FROM unnest($1::uuid[], $2::uuid[]) AS u (tenant_id, id))";
+const db::Statement kLoadTenants{"load_tenants", kTenants + "WHERE t.id = ANY ($2::uuid[]) AND $1::uuid[] IS NOT NULL"};
+const db::Statement kLoadIssuers{"load_issuers",
+                                 kIssuers + "WHERE (i.tenant_id, i.id) IN (SELECT u.tenant_id, u.id" + kIds};
+const db::Statement kLoadPolicies{"load_policies",
+                                  kPolicies + "WHERE (p.tenant_id, p.id) IN (SELECT u.tenant_id, u.id" + kIds};
+const db::Statement kLoadDevices{"load_devices",
+                                 kDevices + "WHERE (d.tenant_id, d.id) IN (SELECT u.tenant_id, u.id" + kIds};
+const db::Statement kLoadCertificates{
+    "load_certificates", kCertificates + "WHERE c.id = ANY ($2::bytea[]) AND c.tenant_id = ANY ($1::uuid[])"};
+
+// Walks: $1 tenants or NULL, $2 the last page's end, $3 page size. What is gone is left out.
+const db::Statement kEachTenant{"each_tenant",
+                                kTenants +
+                                    "WHERE t.status IN ('active', 'suspended') AND ($1::uuid[] IS NULL OR"
+                                    " t.id = ANY ($1::uuid[])) AND t.id > $2::uuid ORDER BY t.id LIMIT $3::bigint"};
+const db::Statement kEachIssuer{"each_issuer",
+                                kIssuers +
+                                    "WHERE i.tenant_id IS NOT NULL AND i.status <> 'retired' AND ($1::uuid[] IS NULL"
+                                    " OR i.tenant_id = ANY ($1::uuid[])) AND i.id > $2::uuid"
+                                    " ORDER BY i.id LIMIT $3::bigint"};
+const db::Statement kEachPolicy{"each_policy",
+                                kPolicies +
+                                    "WHERE p.status = 'active' AND ($1::uuid[] IS NULL OR p.tenant_id = ANY"
+                                    " ($1::uuid[])) AND (p.tenant_id, p.id) > ($4::uuid, $2::uuid)"
+                                    " ORDER BY p.tenant_id, p.id LIMIT $3::bigint"};
+const db::Statement kEachDevice{"each_device",
+                                kDevices +
+                                    "WHERE d.status IN ('active', 'suspended') AND ($1::uuid[] IS NULL OR"
+                                    " d.tenant_id = ANY ($1::uuid[])) AND (d.tenant_id, d.id) > ($4::uuid, $2::uuid)"
+                                    " ORDER BY d.tenant_id, d.id LIMIT $3::bigint"};
+const db::Statement kEachCertificate{"each_certificate",
+                                     kCertificates +
+                                         "WHERE c.status = 'active' AND c.not_after >= $4::timestamptz AND"
+                                         " ($1::uuid[] IS NULL OR c.tenant_id = ANY ($1::uuid[]))"
+                                         " AND c.id > $2::bytea ORDER BY c.id LIMIT $3::bigint"};
+
+// Any status that is not one of the two known good ones is gone: deny is the default.
+Standing standing_of(std::string_view status) {
+  if (status == "active") return Standing::kActive;
+  if (status == "suspended") return Standing::kSuspended;
+  return Standing::kGone;
+}
+
+EntityFacts read_tenant(const db::Row& row) {
+  return TenantFacts{row.id<TenantId>(0), row.text(1), standing_of(row.text_view(2))};
+}
+
+// An issuer that is prepared or retiring vouches as an active one does.
+EntityFacts read_issuer(const db::Row& row) {
+  const auto standing = row.text_view(2) == "retired" ? Standing::kGone : Standing::kActive;
+  return IssuerFacts{row.id<IssuerId>(0), row.id<TenantId>(1), standing, row.sha256(3), row.bytes(4)};
+}
+
+EntityFacts read_policy(const db::Row& row) {
+  PolicyFacts policy{row.id<PolicyId>(0), row.id<TenantId>(1), standing_of(row.text_view(2)), {}};
+  const auto actions = row.texts(3);
+  auto filters = row.texts(4);
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    const auto action = actions[i] == "publish" ? PolicyAction::kPublish : PolicyAction::kSubscribe;
+    policy.rules.push_back({action, std::move(filters[i])});
+  }
+  return policy;
+}
+
+EntityFacts read_device(const db::Row& row) {
+  return DeviceFacts{row.id<DeviceId>(0),           row.id<TenantId>(1),        row.text(2),
+                     standing_of(row.text_view(3)), row.id_or_nil<PolicyId>(4), row.texts(5),
+                     to_pairs(row.texts(6))};
+}
+
+EntityFacts read_certificate(const db::Row& row) {
+  return CertificateFacts{row.sha256(0),       row.id<TenantId>(1),           row.id<DeviceId>(2),
+                          row.id<IssuerId>(3), standing_of(row.text_view(4)), row.time(5)};
+}
+
+using ReadEntity = EntityFacts (*)(const db::Row&);
+
+struct KindLoader {
+  EntityKind kind;
+  const db::Statement* load;
+  ReadEntity read;
+};
+const std::array<KindLoader, 5> kLoaders{{{EntityKind::kTenant, &kLoadTenants, read_tenant},
+                                          {EntityKind::kIssuer, &kLoadIssuers, read_issuer},
+                                          {EntityKind::kPolicy, &kLoadPolicies, read_policy},
+                                          {EntityKind::kDevice, &kLoadDevices, read_device},
+                                          {EntityKind::kCertificate, &kLoadCertificates, read_certificate}}};
+
+Result<void> load_kind(db::Transaction& tx, std::span<const ChangeRecord> changes, const KindLoader& loader,
+                       std::vector<EntityFacts>& facts) {
+  const bool is_hash = loader.kind == EntityKind::kCertificate;
+  db::Array tenants(db::ElementType::kUuid);
+  db::Array ids(is_hash ? db::ElementType::kBytes : db::ElementType::kUuid);
+  std::set<Bytes> seen;
+  for (const ChangeRecord& change : changes) {
+    if (change.kind != loader.kind || !seen.insert(change.entity_id).second) continue;
+    tenants.add(change.tenant_id);
+    ids.add(BytesView(change.entity_id));
+  }
+  if (ids.size() == 0) return {};
+  MUSTER_TRY(const auto rows, db::run(tx, *loader.load, {tenants, ids}));
+  for (std::size_t i = 0; i < rows.size(); ++i) facts.push_back(loader.read(rows[i]));
+  return {};
+}
+
+using Visit = std::function<Result<void>(const EntityFacts&)>;
+
+// Tenants and issuers, whose key is their id.
+Result<void> walk_by_id(db::Transaction& tx, const db::Statement& statement, const db::Param& tenants, ReadEntity read,
+                        const Visit& visit) {
+  RawId last;
+  for (;;) {
+    MUSTER_TRY(const auto rows, db::run(tx, statement, {tenants, last, kPage}));
+    for (std::size_t i = 0; i < rows.size(); ++i) MUSTER_TRY_VOID(visit(read(rows[i])));
+    if (static_cast<std::int64_t>(rows.size()) < kPage) return {};
+    last = rows[rows.size() - 1].raw_id(0);
+  }
+}
+
+// Policies and devices, whose key is (tenant, id).
+Result<void> walk_by_tenant_and_id(db::Transaction& tx, const db::Statement& statement, const db::Param& tenants,
+                                   ReadEntity read, const Visit& visit) {
+  RawId last;
+  RawId last_tenant;
+  for (;;) {
+    MUSTER_TRY(const auto rows, db::run(tx, statement, {tenants, last, kPage, last_tenant}));
+    for (std::size_t i = 0; i < rows.size(); ++i) MUSTER_TRY_VOID(visit(read(rows[i])));
+    if (static_cast<std::int64_t>(rows.size()) < kPage) return {};
+    last = rows[rows.size() - 1].raw_id(0);
+    last_tenant = rows[rows.size() - 1].raw_id(1);
+  }
+}
+
+Result<void> walk_certificates(db::Transaction& tx, const db::Param& tenants, UtcTime now, const Visit& visit) {
+  Bytes last;
+  for (;;) {
+    MUSTER_TRY(const auto rows, db::run(tx, kEachCertificate, {tenants, last, kPage, now}));
+    for (std::size_t i = 0; i < rows.size(); ++i) MUSTER_TRY_VOID(visit(read_certificate(rows[i])));
+    if (static_cast<std::int64_t>(rows.size()) < kPage) return {};
+    last = rows[rows.size() - 1].bytes(0);
+  }
+}
+
+}  // namespace
+
+Result<std::vector<EntityFacts>> load_changed(db::Transaction& tx, std::span<const ChangeRecord> changes) {
+  std::vector<EntityFacts> facts;
+  facts.reserve(changes.size());
+  for (const KindLoader& loader : kLoaders) MUSTER_TRY_VOID(load_kind(tx, changes, loader, facts));
+  return facts;
+}
+
+Result<void> for_each_entity(db::Transaction& tx, std::span<const TenantId> tenants, UtcTime now, const Visit& visit) {
+  db::Array ids(db::ElementType::kUuid);
+  for (const TenantId& tenant : tenants) ids.add(tenant);
+  const db::Param wanted = tenants.empty() ? db::Param(nullptr) : db::Param(ids);
+  MUSTER_TRY_VOID(walk_by_id(tx, kEachTenant, wanted, read_tenant, visit));
+  MUSTER_TRY_VOID(walk_by_id(tx, kEachIssuer, wanted, read_issuer, visit));
+  MUSTER_TRY_VOID(walk_by_tenant_and_id(tx, kEachPolicy, wanted, read_policy, visit));
+  MUSTER_TRY_VOID(walk_by_tenant_and_id(tx, kEachDevice, wanted, read_device, visit));
+  return walk_certificates(tx, wanted, now, visit);
+}
+
+}  // namespace muster::registry
