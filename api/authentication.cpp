@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/authentication.h"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "api/reasons.h"
+#include "core/encoding.h"
+#include "core/random.h"
+#include "registry/certificate_store.h"
+#include "registry/device_store.h"
+#include "registry/issuer_store.h"
+#include "registry/reasons.h"
+#include "registry/token_store.h"
+#include "x509/chain_verifier.h"
+#include "x509/device_chain.h"
+#include "x509/sha256.h"
+
+namespace muster::api {
+namespace {
+
+constexpr std::string_view kTokenPrefix = "mst_";
+constexpr std::size_t kTokenOctets = 32;
+constexpr std::size_t kTokenLength = 4 + 43;  // base64url of 32 octets without padding
+
+Error unauthenticated(std::string_view reason, std::string detail = "") {
+  return {ErrorCode::kUnauthenticated, reason, std::move(detail)};
+}
+
+enroll::CallerRole role_of(registry::TokenRole role) {
+  switch (role) {
+    case registry::TokenRole::kPlatformAdmin: return enroll::CallerRole::kPlatformAdmin;
+    case registry::TokenRole::kTenantAdmin: return enroll::CallerRole::kTenantAdmin;
+    case registry::TokenRole::kFactory: return enroll::CallerRole::kFactory;
+    case registry::TokenRole::kAuditor: return enroll::CallerRole::kAuditor;
+    case registry::TokenRole::kApplication: return enroll::CallerRole::kApplication;
+  }
+  return enroll::CallerRole::kApplication;
+}
+
+Result<Authenticated> by_token(ApiContext& context, std::string_view header) {
+  constexpr std::string_view kScheme = "bearer ";
+  if (header.size() <= kScheme.size()) return unauthenticated(reasons::kAuthMalformed);
+  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+    if (std::tolower(static_cast<unsigned char>(header[i])) != kScheme[i])
+      return unauthenticated(reasons::kAuthMalformed);
+  }
+  MUSTER_TRY(const Sha256 sha256, hash_token(header.substr(kScheme.size())));
+  MUSTER_TRY(const registry::TokenHolder holder,
+             db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {
+               return registry::find_token_holder(tx, sha256, context.clock.now());
+             }));
+  Authenticated who;
+  who.caller.role = role_of(holder.role);
+  who.caller.token = holder.id;
+  if (!holder.tenant_id.is_nil()) {
+    if (holder.tenant_status != registry::TenantStatus::kActive) {
+      return Error{ErrorCode::kPermissionDenied, reasons::kAuthTenant, "the tenant is not active"};
+    }
+    who.caller.tenant = holder.tenant_id;
+    who.tenant_name = holder.tenant_name;
+  }
+  return who;
+}
+
+Result<registry::CertificateRow> listed_certificate(ApiContext& context, db::Transaction& tx, BytesView der) {
+  MUSTER_TRY(auto row, registry::find_certificate(tx, x509::sha256(der), context.clock.now()));
+  if (!row || row->status != registry::CertificateStatus::kActive) {
+    return unauthenticated(reasons::kAuthCertificate, "the client certificate is not listed as active");
+  }
+  return std::move(*row);
+}
+
+Result<Authenticated> by_certificate(ApiContext& context, const http::Request& request) {
+  Authenticated who;
+  auto looked_up = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
+    MUSTER_TRY(const auto row, listed_certificate(context, tx, request.peer_chain.front()));
+    MUSTER_TRY(const auto tenant, registry::get_tenant_by_id(tx, row.tenant_id));
+    if (tenant.status != registry::TenantStatus::kActive) {
+      return Error{ErrorCode::kPermissionDenied, reasons::kAuthTenant, "the tenant is not active"};
+    }
+    MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(row.tenant_id)));
+    MUSTER_TRY(const auto device, registry::get_device_by_id(tx, row.tenant_id, row.device_id));
+    if (device.status != registry::DeviceStatus::kActive) {
+      return Error{ErrorCode::kPermissionDenied, reasons::kAuthDevice, "the device is not active"};
+    }
+    who.caller.role = enroll::CallerRole::kDevice;
+    who.caller.tenant = row.tenant_id;
+    who.caller.device = row.device_id;
+    who.caller.device_certificate_id = row.id;
+    who.tenant_name = tenant.name;
+    who.device_name = device.name;
+    return {};
+  });
+  if (!looked_up.ok()) return std::move(looked_up).error();
+  return who;
+}
+
+Result<Authenticated> identify(ApiContext& context, const http::Request& request) {
+  std::optional<Authenticated> device;
+  // Also where a token is sent: a certificate that is not valid any more is an error, never ignored.
+  if (!request.peer_chain.empty()) {
+    MUSTER_TRY(device, by_certificate(context, request));
+  }
+  if (const auto header = request.header("authorization")) return by_token(context, *header);
+  if (device) return std::move(*device);
+  return unauthenticated(reasons::kAuthRequired, "send a bearer token or use a device's client certificate");
+}
+
+Error rate_limited() { return {ErrorCode::kResourceExhausted, reasons::kRateLimited, "too many requests"}; }
+
+}  // namespace
+
+FreshToken make_token() {
+  FreshToken token;
+  token.text = std::string{kTokenPrefix} + to_base64url(random_bytes(kTokenOctets));
+  token.sha256 = x509::sha256(as_bytes(token.text));
+  return token;
+}
+
+Result<Sha256> hash_token(std::string_view text) {
+  if (text.size() != kTokenLength || text.rfind(kTokenPrefix, 0) != 0) {
+    return unauthenticated(registry::kTokenInvalid);
+  }
+  return x509::sha256(as_bytes(text));
+}
+
+Result<Authenticated> authenticate(ApiContext& context, const http::Request& request) {
+  const auto now = std::chrono::steady_clock::now();
+  auto who = identify(context, request);
+  if (!who.ok()) {
+    // Only failures count against the source: many honest callers may share one address.
+    if (!context.by_source.take(request.remote_address, now)) return rate_limited();
+    return who;
+  }
+  who->caller.request_id = request.request_id;
+  if (!context.by_caller.take(who->caller.audit_name(), now)) return rate_limited();
+  return who;
+}
+
+Result<void> verify_device_certificate(ApiContext& context, const std::vector<Bytes>& chain) {
+  std::optional<registry::CertificateRow> row;
+  std::optional<registry::Issuer> issuer;
+  MUSTER_TRY_VOID(db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
+    MUSTER_TRY(row, listed_certificate(context, tx, chain.front()));
+    MUSTER_TRY(issuer, registry::get_issuer(tx, row->issuer_id));
+    return {};
+  }));
+  if (issuer->status == registry::IssuerStatus::kRetired || issuer->tenant_id != row->tenant_id) {
+    return unauthenticated(reasons::kAuthCertificate, "the issuer vouches for nobody any more");
+  }
+  MUSTER_TRY(const x509::TrustAnchor anchor, x509::TrustAnchor::parse_der(issuer->certificate));
+  const std::vector<BytesView> intermediates{chain.begin() + 1, chain.end()};
+  MUSTER_TRY(const auto verified, x509::verify_device_chain({.leaf = chain.front(),
+                                                             .intermediates = intermediates,
+                                                             .anchors = std::span{&anchor, 1},
+                                                             .trust_domain = context.trust_domain,
+                                                             .now = context.clock.now()}));
+  (void)verified;  // the identity used is the registry's, found by the certificate's hash
+  return {};
+}
+
+Result<void> verify_infrastructure_certificate(ApiContext& context, const std::vector<Bytes>& chain) {
+  MUSTER_TRY(const auto root, x509::Certificate::parse_pem(context.authority.infrastructure_root_pem()));
+  MUSTER_TRY(const x509::TrustAnchor anchor, x509::TrustAnchor::parse_der(root.der()));
+  MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.front()));
+  std::vector<x509::Certificate> intermediates;
+  for (std::size_t i = 1; i < chain.size(); ++i) {
+    MUSTER_TRY(auto intermediate, x509::Certificate::parse_der(chain[i]));
+    intermediates.push_back(std::move(intermediate));
+  }
+  const auto report = x509::verify_chain(
+      leaf, intermediates, std::span{&anchor, 1},
+      {.purpose = x509::ChainPurpose::kTlsClient, .trust_domain = context.trust_domain, .now = context.clock.now()});
+  if (report.valid()) return {};
+  return unauthenticated(reasons::kAuthCertificate, std::string{report.findings.front().reason});
+}
+
+Result<registry::Edge> authenticate_edge(ApiContext& context, const http::Request& request) {
+  if (request.peer_chain.empty()) return unauthenticated(reasons::kAuthCertificate);
+  const Sha256 id = x509::sha256(request.peer_chain.front());
+  MUSTER_TRY(auto edge, db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {
+               return registry::find_edge_by_certificate(tx, id, context.clock.now());
+             }));
+  if (!edge) return unauthenticated(reasons::kAuthCertificate, "no edge may use this certificate now");
+  return std::move(*edge);
+}
+
+}  // namespace muster::api

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/edge_json.h"
+
+#include "api/json_writer.h"
+#include "core/encoding.h"
+#include "x509/sha256.h"
+
+namespace muster::api {
+namespace {
+
+std::string_view status_text(registry::Standing standing) {
+  switch (standing) {
+    case registry::Standing::kActive: return "active";
+    case registry::Standing::kSuspended: return "suspended";
+    case registry::Standing::kGone: return "gone";
+  }
+  return "gone";
+}
+
+std::string id_text(const PolicyId& id) { return id.is_nil() ? std::string{} : id.text(); }
+
+struct LineWriter {
+  JsonWriter& out;
+
+  void operator()(const registry::TenantFacts& facts) const {
+    out.field("type", "tenant")
+        .field("id", facts.id.text())
+        .field("name", facts.name)
+        .field("status", status_text(facts.standing));
+  }
+  void operator()(const registry::IssuerFacts& facts) const {
+    out.field("type", "issuer")
+        .field("id", facts.id.text())
+        .field("tenant_id", facts.tenant_id.text())
+        .field("status", status_text(facts.standing))
+        .field("spki_sha256", to_hex(facts.spki_sha256))
+        .field("certificate", to_base64(facts.certificate));
+  }
+  void operator()(const registry::PolicyFacts& facts) const {
+    out.field("type", "policy")
+        .field("id", facts.id.text())
+        .field("tenant_id", facts.tenant_id.text())
+        .field("status", status_text(facts.standing));
+    out.key("rules").array([&] {
+      for (const PolicyRule& rule : facts.rules) {
+        out.object([&] {
+          out.field("action", rule.action == PolicyAction::kPublish ? "publish" : "subscribe")
+              .field("filter", rule.filter);
+        });
+      }
+    });
+  }
+  void operator()(const registry::DeviceFacts& facts) const {
+    out.field("type", "device")
+        .field("id", facts.id.text())
+        .field("tenant_id", facts.tenant_id.text())
+        .field("name", facts.name)
+        .field("status", status_text(facts.standing))
+        .nullable("policy_id", id_text(facts.policy_id));
+    out.key("groups").array([&] {
+      for (const std::string& group : facts.groups) out.value(group);
+    });
+    out.key("labels").object([&] {
+      for (const auto& [name, value] : facts.labels) out.field(name, value);
+    });
+  }
+  void operator()(const registry::CertificateFacts& facts) const {
+    out.field("type", "certificate")
+        .field("id", to_hex(facts.id))
+        .field("tenant_id", facts.tenant_id.text())
+        .field("device_id", facts.device_id.text())
+        .field("issuer_id", facts.issuer_id.text())
+        .field("status", status_text(facts.standing))
+        .field("not_after", to_rfc3339(facts.not_after));
+  }
+};
+
+}  // namespace
+
+std::string entity_line(const registry::EntityFacts& facts) {
+  JsonWriter out;
+  out.object([&] { std::visit(LineWriter{out}, facts); });
+  return out.take();
+}
+
+void StateDigest::add(std::string_view line) {
+  const Sha256 hash = x509::sha256(as_bytes(line));
+  for (std::size_t i = 0; i < hash.size(); ++i) value_[i] ^= hash[i];
+}
+
+std::string StateDigest::hex() const { return to_hex(value_); }
+
+std::string snapshot_begin(const registry::ChangePosition& position, std::string_view issued_at) {
+  JsonWriter out;
+  out.object([&] {
+    out.field("type", "begin")
+        .field("epoch", to_uuid_text(position.epoch))
+        .field("number", position.number)
+        .field("issued_at", issued_at);
+  });
+  return out.take();
+}
+
+std::string changes_begin(const registry::ChangePosition& from, std::uint64_t to, std::string_view issued_at) {
+  JsonWriter out;
+  out.object([&] {
+    out.field("type", "changes-begin")
+        .field("epoch", to_uuid_text(from.epoch))
+        .field("from", from.number)
+        .field("number", to)
+        .field("issued_at", issued_at);
+  });
+  return out.take();
+}
+
+std::string stream_end(std::uint64_t count, std::string_view digest) {
+  JsonWriter out;
+  out.object([&] {
+    out.field("type", "end").field("count", count);
+    if (!digest.empty()) out.field("digest", digest);
+  });
+  return out.take();
+}
+
+}  // namespace muster::api

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: the entity lines that edges read, in canonical form: field order as here, no white space, labels sorted by
+// name, groups sorted. The digest of a state is the XOR of the SHA-256 of its lines, so order does not matter.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/record.h"
+#include "registry/change_store.h"
+#include "registry/entity_loader.h"
+
+namespace muster::api {
+
+std::string entity_line(const registry::EntityFacts& facts);  // without newline
+
+class StateDigest {
+ public:
+  void add(std::string_view line);
+  std::string hex() const;
+
+ private:
+  Sha256 value_{};
+};
+
+std::string snapshot_begin(const registry::ChangePosition& position, std::string_view issued_at);
+std::string changes_begin(const registry::ChangePosition& from, std::uint64_t to, std::string_view issued_at);
+std::string stream_end(std::uint64_t count, std::string_view digest);  // digest empty: none
+
+}  // namespace muster::api

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What edges follow: the whole state, then changes by long poll. Served on its own listener with its own threads.
+#include <charconv>
+#include <mutex>
+
+#include "api/change_waiter.h"
+#include "api/edge_json.h"
+#include "api/problem.h"
+#include "api/reasons.h"
+#include "api/routes.h"
+#include "core/log.h"
+#include "registry/edge_store.h"
+#include "registry/reasons.h"
+
+namespace muster::api {
+namespace {
+
+constexpr std::string_view kLines = "application/x-ndjson";
+constexpr std::size_t kMaxChanges = 10'000;  // in one answer
+constexpr std::int64_t kMaxWaitMs = 30'000;
+constexpr std::size_t kMaxEvents = 1'000;
+constexpr std::size_t kSpoolChunk = 256u << 10;
+constexpr std::chrono::seconds kAcknowledgeEvery{30};
+
+const Log& log() {
+  static const Log instance{"api"};
+  return instance;
+}
+
+// EdgeCall is one request of an edge whose certificate is good for it now.
+struct EdgeCall {
+  ApiContext& context;
+  const http::Request& request;
+  registry::Edge edge;
+};
+
+using EdgeHandler = std::function<Result<http::Response>(const EdgeCall&)>;
+
+Error bad_query(std::string detail) { return {ErrorCode::kInvalidArgument, reasons::kQueryInvalid, std::move(detail)}; }
+
+Result<void> refuse_query(const EdgeCall& call) {
+  if (call.request.query.empty()) return {};
+  return Error{ErrorCode::kInvalidArgument, reasons::kQueryUnknown, call.request.query.begin()->first.substr(0, 64)};
+}
+
+// Walks the whole state in one snapshot of the database.
+Result<registry::ChangePosition> walk_state(const EdgeCall& call,
+                                            const std::function<Result<void>(const registry::ChangePosition&)>& begin,
+                                            const std::function<Result<void>(const std::string&)>& on_line) {
+  using Position = registry::ChangePosition;
+  return db::run_in_transaction(
+      call.context.pool, db::Scope::system().repeatable_read(), [&](db::Transaction& tx) -> Result<Position> {
+        MUSTER_TRY(const Position position, registry::current_position(tx));
+        MUSTER_TRY_VOID(begin(position));
+        MUSTER_TRY_VOID(
+            registry::for_each_entity(tx, call.edge.tenants, call.context.clock.now(),
+                                      [&](const registry::EntityFacts& facts) { return on_line(entity_line(facts)); }));
+        return position;
+      });
+}
+
+// The state goes to a file first: no transaction stays open at the pace of a slow edge.
+Result<http::Response> snapshot(const EdgeCall& call) {
+  MUSTER_TRY_VOID(refuse_query(call));
+  auto spool = std::make_shared<http::Body>();
+  std::string pending;
+  StateDigest digest;
+  std::uint64_t count = 0;
+  const auto add = [&](const std::string& line) -> Result<void> {
+    pending.append(line).push_back('\n');
+    if (pending.size() < kSpoolChunk) return {};
+    return spool->append(std::exchange(pending, {}));
+  };
+  const auto begin = [&](const registry::ChangePosition& position) -> Result<void> {
+    // Also where the transaction is run again.
+    MUSTER_TRY(*spool, http::Body::in_file());
+    pending.clear();
+    digest = StateDigest{};
+    count = 0;
+    return add(snapshot_begin(position, to_rfc3339(call.context.clock.now())));
+  };
+  MUSTER_TRY(const auto position, walk_state(call, begin, [&](const std::string& line) {
+               digest.add(line);
+               ++count;
+               return add(line);
+             }));
+  (void)position;
+  pending.append(stream_end(count, digest.hex())).push_back('\n');
+  MUSTER_TRY_VOID(spool->append(pending));
+  http::Response response;
+  response.content_type = kLines;
+  response.stream = [spool](http::BodyWriter& writer) {
+    const auto text = spool->view();
+    return text.ok() && writer.write(*text);
+  };
+  return response;
+}
+
+Result<registry::ChangePosition> parse_since(const http::Request& request) {
+  const auto found = request.query.find("since");
+  const std::string text = found == request.query.end() ? "" : found->second;
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) return bad_query("since: epoch:number");
+  registry::ChangePosition since;
+  const auto epoch = parse_raw_id(std::string_view{text}.substr(0, colon));
+  const char* first = text.data() + colon + 1;
+  const char* last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(first, last, since.number);
+  const bool fits = since.number <= static_cast<std::uint64_t>(INT64_MAX);
+  if (!epoch.ok() || error != std::errc{} || end != last || !fits) return bad_query("since: epoch:number");
+  since.epoch = *epoch;
+  return since;
+}
+
+Result<std::chrono::milliseconds> parse_wait(const http::Request& request) {
+  const auto found = request.query.find("wait_ms");
+  if (found == request.query.end()) return std::chrono::milliseconds{0};
+  std::int64_t value = -1;
+  const char* last = found->second.data() + found->second.size();
+  const auto [end, error] = std::from_chars(found->second.data(), last, value);
+  if (error != std::errc{} || end != last || value < 0 || value > kMaxWaitMs) return bad_query("wait_ms: 0 to 30000");
+  return std::chrono::milliseconds{value};
+}
+
+struct Changes {
+  registry::ChangeBatch batch;
+  std::vector<registry::EntityFacts> entities;
+};
+
+Result<Changes> load_changes(const EdgeCall& call, const registry::ChangePosition& since) {
+  return db::run_in_transaction(
+      call.context.pool, db::Scope::system().repeatable_read(), [&](db::Transaction& tx) -> Result<Changes> {
+        Changes changes;
+        MUSTER_TRY(changes.batch, registry::read_changes(tx, since, call.edge.tenants, kMaxChanges));
+        MUSTER_TRY(changes.entities, registry::load_changed(tx, changes.batch.changes));
+        return changes;
+      });
+}
+
+// The edge says how far it has come by asking for what follows.
+Result<void> acknowledge(const EdgeCall& call, const registry::ChangePosition& since) {
+  const UtcTime now = call.context.clock.now();
+  const auto& edge = call.edge;
+  const bool same = edge.acknowledged_epoch == since.epoch && edge.acknowledged_number == since.number;
+  if (same && edge.acknowledged_at && now - *edge.acknowledged_at < kAcknowledgeEvery) return {};
+  return db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) {
+    return registry::acknowledge_changes(tx, edge.id, since.epoch, since.number, now);
+  });
+}
+
+Result<http::Response> changes(const EdgeCall& call) {
+  for (const auto& [name, value] : call.request.query) {
+    if (name != "since" && name != "wait_ms") return Error{ErrorCode::kInvalidArgument, reasons::kQueryUnknown, ""};
+  }
+  MUSTER_TRY(const registry::ChangePosition since, parse_since(call.request));
+  MUSTER_TRY(const std::chrono::milliseconds wait, parse_wait(call.request));
+  const auto deadline = std::chrono::steady_clock::now() + wait;
+  std::uint64_t generation = call.context.changes.generation();
+  MUSTER_TRY(Changes found, load_changes(call, since));
+  MUSTER_TRY_VOID(acknowledge(call, since));
+  while (found.batch.to.number == since.number && std::chrono::steady_clock::now() < deadline &&
+         !call.context.stopping) {
+    call.context.changes.wait(generation, deadline);
+    generation = call.context.changes.generation();
+    MUSTER_TRY(found, load_changes(call, since));
+  }
+  // The edge may have been removed while it waited: then it learns nothing more.
+  MUSTER_TRY(const auto still, authenticate_edge(call.context, call.request));
+  (void)still;
+  http::Response response;
+  response.content_type = kLines;
+  response.body = changes_begin(since, found.batch.to.number, to_rfc3339(call.context.clock.now())) + "\n";
+  for (const auto& facts : found.entities) response.body.append(entity_line(facts)).push_back('\n');
+  response.body.append(stream_end(found.entities.size(), "")).push_back('\n');
+  return response;
+}
+
+// DigestCache spares the walk where nothing changed since the last one for the same tenants. Thread-safe.
+class DigestCache {
+ public:
+  Result<std::string> find(const EdgeCall& call) {
+    const std::string key = key_of(call.edge);
+    MUSTER_TRY(const auto now, db::run_in_transaction(call.context.pool, db::Scope::system(), [](db::Transaction& tx) {
+                 return registry::current_position(tx);
+               }));
+    {
+      const std::lock_guard lock{mutex_};
+      const auto found = entries_.find(key);
+      if (found != entries_.end() && found->second.first == now) return found->second.second;
+    }
+    MUSTER_TRY(auto computed, compute(call));
+    const std::lock_guard lock{mutex_};
+    if (entries_.size() >= kMaxEntries) entries_.clear();
+    entries_[key] = computed;
+    return computed.second;
+  }
+
+ private:
+  static constexpr std::size_t kMaxEntries = 1'000;
+  using Entry = std::pair<registry::ChangePosition, std::string>;  // position and the whole answer
+
+  static std::string key_of(const registry::Edge& edge) {
+    std::string key;
+    for (const TenantId& tenant : edge.tenants) key.append(tenant.text());
+    return key;
+  }
+  static Result<Entry> compute(const EdgeCall& call) {
+    StateDigest digest;
+    const auto begin = [&](const registry::ChangePosition&) -> Result<void> {
+      digest = StateDigest{};
+      return {};
+    };
+    MUSTER_TRY(const auto position, walk_state(call, begin, [&](const std::string& line) -> Result<void> {
+                 digest.add(line);
+                 return {};
+               }));
+    JsonWriter out;
+    out.object([&] {
+      out.field("epoch", to_uuid_text(position.epoch)).field("number", position.number).field("digest", digest.hex());
+    });
+    return Entry{position, out.take()};
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, Entry> entries_;  // guarded by mutex_
+};
+
+Result<std::vector<registry::EdgeEvent>> read_events(const http::Request& request) {
+  MUSTER_TRY(const std::string_view text, request.body.view());
+  MUSTER_TRY(JsonReader body, JsonReader::parse(text));
+  std::vector<registry::EdgeEvent> events;
+  for (JsonReader& entry : body.required_objects("events", kMaxEvents)) {
+    registry::EdgeEvent event;
+    const auto id = parse_raw_id(entry.required_string("id"));
+    const auto at = parse_rfc3339(entry.required_string("at"));
+    event.type = entry.required_string("type");
+    event.principal = entry.optional_string("principal").value_or("");
+    event.detail = entry.optional_string("detail").value_or("");
+    if (!id.ok()) entry.fail("id", "a UUID in lower case");
+    if (!at.ok()) entry.fail("at", "an RFC 3339 time");
+    if (event.type.empty() || event.type.size() > 64) entry.fail("type", "1 to 64 octets");
+    if (event.principal.size() > 256) entry.fail("principal", "at most 256 octets");
+    if (event.detail.size() > 1'024) entry.fail("detail", "at most 1024 octets");
+    MUSTER_TRY_VOID(entry.finish());
+    event.id = *id;
+    event.at = std::chrono::duration_cast<std::chrono::microseconds>(at->time_since_epoch()).count();
+    events.push_back(std::move(event));
+  }
+  MUSTER_TRY_VOID(body.finish());
+  return events;
+}
+
+// Events stand in the platform's audit under the edge that sent them: an edge writes no tenant's history.
+registry::AuditEvent audit_of(const EdgeCall& call, const registry::EdgeEvent& event) {
+  registry::AuditEvent audit;
+  audit.at = event.at;
+  audit.actor = "edge:" + call.edge.id.text();
+  audit.action = "edge.event";
+  audit.target = "edge:" + call.edge.id.text();
+  audit.target_name = call.edge.name;
+  audit.detail.emplace_back(registry::AuditField::kReason, event.type);
+  if (!event.principal.empty()) audit.detail.emplace_back(registry::AuditField::kName, event.principal);
+  if (!event.detail.empty()) audit.detail.emplace_back(registry::AuditField::kDetail, event.detail);
+  return audit;
+}
+
+Result<http::Response> events(const EdgeCall& call) {
+  MUSTER_TRY_VOID(refuse_query(call));
+  MUSTER_TRY(const auto received, read_events(call.request));
+  MUSTER_TRY_VOID(
+      db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
+        MUSTER_TRY(const auto fresh, registry::record_edge_events(tx, call.edge.id, received));
+        std::vector<registry::AuditEvent> audit;
+        for (const auto& event : received) {
+          if (std::find(fresh.begin(), fresh.end(), event.id) != fresh.end()) audit.push_back(audit_of(call, event));
+        }
+        return registry::append_audit_events(tx, audit);
+      }));
+  http::Response response;
+  response.status = 204;
+  return response;
+}
+
+void add(ApiContext& context, http::Router& router, const std::string& method, const std::string& pattern,
+         EdgeHandler handler) {
+  http::Route route;
+  route.method = method;
+  route.pattern = pattern;
+  route.handler = [&context, pattern, handler = std::move(handler)](const http::Request& request) {
+    const auto run = [&]() -> Result<http::Response> {
+      MUSTER_TRY(auto edge, authenticate_edge(context, request));
+      return handler(EdgeCall{context, request, std::move(edge)});
+    };
+    auto response = run();
+    if (response.ok()) return std::move(*response);
+    if (http_status(response.error()) >= 500) {
+      log().error("edge request failed",
+                  {{"request_id", request.request_id}, {"route", pattern}, {"error", to_log_text(response.error())}});
+    }
+    return to_problem(response.error(), request.request_id);
+  };
+  router.add(std::move(route));
+}
+
+}  // namespace
+
+void add_edge_stream(ApiContext& context, http::Router& router) {
+  const auto digests = std::make_shared<DigestCache>();
+  add(context, router, "GET", "/v1/edge/snapshot", snapshot);
+  add(context, router, "GET", "/v1/edge/changes", changes);
+  add(context, router, "GET", "/v1/edge/digest", [digests](const EdgeCall& call) -> Result<http::Response> {
+    MUSTER_TRY_VOID(refuse_query(call));
+    MUSTER_TRY(auto answer, digests->find(call));
+    return http::json_response(200, std::move(answer));
+  });
+  add(context, router, "POST", "/v1/edge/events", events);
+}
+
+}  // namespace muster::api

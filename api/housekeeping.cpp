@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/housekeeping.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+#include "core/log.h"
+#include "registry/audit_store.h"
+#include "registry/batch_store.h"
+#include "registry/change_store.h"
+#include "registry/crl_store.h"
+#include "registry/edge_store.h"
+#include "registry/idempotency_store.h"
+#include "registry/tenant_store.h"
+
+namespace muster::api {
+namespace {
+
+constexpr std::chrono::seconds kTurn{1};
+constexpr int kTurnsPerDeletion = 5;
+constexpr int kTurnsPerPruning = 60;
+constexpr std::size_t kAuditBatch = 1'000;
+constexpr std::size_t kDeletionBatch = 500;
+constexpr std::chrono::hours kKeepChanges{7 * 24};  // an edge that was away for longer loads everything again
+constexpr std::chrono::hours kKeepEdgeEvents{30 * 24};
+constexpr std::chrono::hours kKeepBatches{7 * 24};
+constexpr std::chrono::hours kKeepIntents{24};
+
+const Log& log() {
+  static const Log instance{"housekeeping"};
+  return instance;
+}
+
+template <typename T>
+bool succeeded(const Result<T>& result, std::string_view what) {
+  if (!result.ok()) log().warning("work put off", {{"work", what}, {"error", to_log_text(result.error())}});
+  return result.ok();
+}
+
+}  // namespace
+
+Housekeeping::Housekeeping(ApiContext& context)
+    : context_(context), thread_([this](const std::stop_token& stop) { loop(stop); }) {}
+
+void Housekeeping::loop(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any never;
+  for (int turn = 1; !stop.stop_requested(); ++turn) {
+    chain_audit();
+    if (turn % kTurnsPerDeletion == 0) finish_deletions();
+    if (turn % kTurnsPerPruning == 0) prune();
+    std::unique_lock lock{mutex};
+    never.wait_for(lock, stop, kTurn, [] { return false; });
+  }
+}
+
+void Housekeeping::chain_audit() {
+  while (true) {
+    const auto chained = db::run_in_transaction(context_.pool, db::Scope::system(), [](db::Transaction& tx) {
+      return registry::chain_audit_events(tx, kAuditBatch);
+    });
+    if (!succeeded(chained, "chain the audit") || *chained < kAuditBatch) return;
+  }
+}
+
+void Housekeeping::finish_deletions() {
+  registry::PageRequest page{registry::kMaxPageSize, ""};
+  do {
+    const auto tenants = db::run_in_transaction(context_.pool, db::Scope::system(),
+                                                [&](db::Transaction& tx) { return registry::list_tenants(tx, page); });
+    if (!succeeded(tenants, "list tenants")) return;
+    for (const registry::Tenant& tenant : tenants->items) {
+      if (tenant.status != registry::TenantStatus::kDeleting) continue;
+      const auto finished = db::run_in_transaction(context_.pool, db::Scope::system(), [&](db::Transaction& tx) {
+        return registry::finish_tenant_deletion(tx, tenant.id, kDeletionBatch, context_.clock.now());
+      });
+      if (!succeeded(finished, "delete a tenant")) return;
+    }
+    page.cursor = tenants->next_cursor;
+  } while (!page.cursor.empty());
+}
+
+void Housekeeping::prune() {
+  const UtcTime now = context_.clock.now();
+  const auto run = [&](std::string_view what, auto&& body) {
+    succeeded(db::run_in_transaction(context_.pool, db::Scope::system(), body), what);
+  };
+  run("prune changes", [&](db::Transaction& tx) { return registry::prune_changes(tx, now - kKeepChanges); });
+  run("prune idempotency", [&](db::Transaction& tx) { return registry::prune_idempotency_records(tx, now); });
+  run("prune edge events", [&](db::Transaction& tx) { return registry::prune_edge_events(tx, now - kKeepEdgeEvents); });
+  run("prune batches", [&](db::Transaction& tx) { return registry::prune_batches(tx, now - kKeepBatches); });
+  run("prune intents", [&](db::Transaction& tx) { return registry::prune_intents(tx, now - kKeepIntents); });
+}
+
+}  // namespace muster::api

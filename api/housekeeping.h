@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <thread>
+
+#include "api/context.h"
+
+namespace muster::api {
+
+// Housekeeping does what no request waits for: chains the audit, finishes deletions, forgets what is past its keep.
+// Several servers may do it at once.
+class Housekeeping {
+ public:
+  explicit Housekeeping(ApiContext& context);
+  void stop() { thread_.request_stop(); }
+
+ private:
+  void loop(const std::stop_token& stop);
+  void chain_audit();
+  void finish_deletions();
+  void prune();
+
+  ApiContext& context_;
+  std::jthread thread_;
+};
+
+}  // namespace muster::api

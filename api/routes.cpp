@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/routes.h"
+
+namespace muster::api {
+
+http::Router make_rest_router(ApiContext& context) {
+  Operations operations;
+  add_tenants(operations);
+  add_devices(operations);
+  add_certificates(operations);
+  add_batches(operations);
+  add_policies(operations);
+  add_tokens(operations);
+  add_edges(operations);
+  add_issuers(operations);
+  add_audit(operations);
+  add_streams(operations);
+  http::Router router;
+  for (Operation& operation : operations) router.add(to_route(context, std::move(operation)));
+  add_system(context, router);
+  add_crl(context, router);
+  add_edge_join(context, router);
+  return router;
+}
+
+http::Router make_edges_router(ApiContext& context) {
+  http::Router router;
+  add_health(router);
+  add_edge_stream(context, router);
+  return router;
+}
+
+http::Router make_plain_router(ApiContext& context) {
+  http::Router router;
+  add_health(router);
+  add_crl(context, router);
+  return router;
+}
+
+}  // namespace muster::api

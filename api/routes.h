@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Purpose: the resources, one file each, and which listener serves them.
+#pragma once
+
+#include <vector>
+
+#include "api/call.h"
+#include "http/router.h"
+
+namespace muster::api {
+
+using Operations = std::vector<Operation>;
+
+void add_tenants(Operations& operations);
+void add_devices(Operations& operations);
+void add_certificates(Operations& operations);
+void add_batches(Operations& operations);
+void add_policies(Operations& operations);
+void add_tokens(Operations& operations);
+void add_edges(Operations& operations);
+void add_issuers(Operations& operations);
+void add_audit(Operations& operations);
+void add_streams(Operations& operations);
+
+// Without authentication, or with another than the operations'.
+void add_system(ApiContext& context, http::Router& router);       // healthz, readyz, metrics, openapi.yaml
+void add_health(http::Router& router);                            // healthz alone
+void add_crl(ApiContext& context, http::Router& router);          // /crl/{issuer}/{shard}
+void add_edge_join(ApiContext& context, http::Router& router);    // by join token
+void add_edge_stream(ApiContext& context, http::Router& router);  // by infrastructure certificate
+
+http::Router make_rest_router(ApiContext& context);
+http::Router make_edges_router(ApiContext& context);
+http::Router make_plain_router(ApiContext& context);
+
+}  // namespace muster::api
