@@ -154,6 +154,14 @@ std::string segment_name(const IncarnationId& incarnation, std::uint64_t index, 
 
 std::string mark_name(const IncarnationId& incarnation) { return to_hex(incarnation.octets()) + ".mark"; }
 
+std::optional<IncarnationId> from_mark_name(std::string_view name) {
+  const auto octets = from_hex(name.substr(0, 32));
+  if (!octets.ok() || octets->size() != 16) return std::nullopt;
+  const IncarnationId incarnation = IncarnationId::from_octets(octets->data());
+  if (mark_name(incarnation) != name) return std::nullopt;
+  return incarnation;
+}
+
 std::vector<SegmentFile> list_segments(const std::string& folder) {
   std::vector<SegmentFile> segments;
   std::error_code error;

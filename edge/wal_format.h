@@ -67,6 +67,7 @@ std::optional<std::uint64_t> decode_mark(BytesView bytes, const IncarnationId& i
 // <32 hex>.mark.
 std::string segment_name(const IncarnationId& incarnation, std::uint64_t index, std::string_view suffix);
 std::string mark_name(const IncarnationId& incarnation);
+std::optional<IncarnationId> from_mark_name(std::string_view name);
 
 enum class SegmentState : std::uint8_t { kPending, kStored };
 struct SegmentFile {

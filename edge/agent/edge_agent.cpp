@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edge/agent/edge_agent.h"
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <thread>
+
+#include "core/file.h"
+#include "core/log.h"
+#include "core/metrics.h"
+#include "edge/agent/event_reporter.h"
+#include "edge/agent/identity_sync.h"
+#include "edge/agent/shipper.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "ingest/postgres/postgres_log.h"
+
+namespace muster::edge {
+namespace {
+
+constexpr std::size_t kMaxPluginMetrics = 1U << 20;
+// A poll lasts at most 30 s, and a retry after a failure 15 s: a minute of silence means that something is wrong.
+constexpr std::chrono::seconds kSilenceThatIsUnwell{60};
+
+Result<http::Client> make_client(const EdgeConfig& config) {
+  http::ClientConfig client;
+  client.base_url = config.server_url;
+  client.ca_file = config.infrastructure_root_file;
+  client.client_certificate_file = config.certificate_file;
+  client.client_key_file = config.key_file;
+  return http::Client::create(std::move(client));
+}
+
+http::Response metrics_page(const MetricsRegistry& metrics, const std::string& plugin_metrics_file) {
+  http::Response response;
+  response.content_type = "text/plain; version=0.0.4";
+  response.body = metrics.render();
+  if (plugin_metrics_file.empty()) return response;
+  // Absent until the broker has started once.
+  const auto plugin = read_file(plugin_metrics_file, kMaxPluginMetrics);
+  if (plugin.ok()) response.body += as_text(*plugin);
+  return response;
+}
+
+http::Response health_page(const IdentitySync& sync) {
+  const auto silence = sync.since_last_answer();
+  const bool connected = silence && *silence < kSilenceThatIsUnwell;
+  const bool well = connected && sync.has_snapshot();
+  return http::json_response(well ? 200 : 503, std::string{R"({"status":")"} + (well ? "ok" : "unwell") +
+                                                   R"(","server_answers":)" + (connected ? "true" : "false") +
+                                                   R"(,"snapshot":)" + (sync.has_snapshot() ? "true}" : "false}"));
+}
+
+Result<std::unique_ptr<http::Listener>> serve_metrics(const EdgeConfig& config, MetricsRegistry& metrics,
+                                                      const IdentitySync& sync) {
+  MUSTER_TRY(const ListenAddress address, parse_loopback(config.metrics_listen));
+  http::ListenerConfig listener;
+  listener.name = "edge-metrics";
+  listener.address = address.address;
+  listener.port = address.port;
+  listener.threads = 2;
+  listener.max_connections = 64;
+  http::Router router;
+  http::Route metrics_route;
+  metrics_route.method = "GET";
+  metrics_route.pattern = "/metrics";
+  metrics_route.handler = [&metrics, file = config.plugin_metrics_file](const http::Request&) {
+    return metrics_page(metrics, file);
+  };
+  router.add(std::move(metrics_route));
+  http::Route health_route;
+  health_route.method = "GET";
+  health_route.pattern = "/healthz";
+  health_route.handler = [&sync](const http::Request&) { return health_page(sync); };
+  router.add(std::move(health_route));
+  return http::Listener::create(std::move(listener), std::move(router), metrics);
+}
+
+void wait_for(std::stop_token stop) {
+  std::mutex mutex;
+  std::condition_variable_any woken;
+  std::unique_lock lock{mutex};
+  woken.wait(lock, stop, [] { return false; });
+}
+
+ShipperConfig shipper_config(const EdgeConfig& config) {
+  ShipperConfig shipper;
+  shipper.wal_folder = config.wal_folder;
+  shipper.retention = {std::chrono::seconds{config.wal_keep_seconds}, config.wal_keep_bytes,
+                       config.wal_keep_free_bytes};
+  return shipper;
+}
+
+}  // namespace
+
+Result<void> run_edge(const EdgeConfig& config, std::stop_token stop) {
+  MUSTER_TRY_VOID(check(config));
+  if (!std::filesystem::is_directory(config.wal_folder)) {
+    return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", "wal_folder: " + config.wal_folder};
+  }
+  MetricsRegistry metrics;
+  MUSTER_TRY(http::Client events_client, make_client(config));
+  EventReporter events{std::move(events_client), metrics};
+
+  MUSTER_TRY(SnapshotFolderWriter folder,
+             SnapshotFolderWriter::open({.folder = config.snapshot_folder, .file_mode = config.snapshot_file_mode}));
+  MUSTER_TRY(http::Client sync_client, make_client(config));
+  IdentitySyncConfig sync_config;
+  sync_config.poll_wait = std::chrono::milliseconds{config.poll_wait_ms};
+  sync_config.digest_period = std::chrono::seconds{config.digest_period_seconds};
+  IdentitySync sync{sync_config, std::move(folder), std::move(sync_client), events, metrics};
+
+  MUSTER_TRY(const auto log, ingest::PostgresLog::create({.database_url = config.database_url}));
+  const auto appender = log->open_appender();
+  Shipper shipper{shipper_config(config), *appender, events, metrics};
+
+  std::unique_ptr<http::Listener> listener;
+  if (!config.metrics_listen.empty()) {
+    MUSTER_TRY(listener, serve_metrics(config, metrics, sync));
+    listener->start();
+  }
+  const Log line{"edge"};
+  line.info("edge started", {{"server", config.server_url}});
+  {
+    const std::jthread event_thread{[&](std::stop_token token) { events.run(token); }};
+    const std::jthread sync_thread{[&](std::stop_token token) { sync.run(token); }};
+    const std::jthread ship_thread{[&](std::stop_token token) { shipper.run(token); }};
+    wait_for(stop);
+  }
+  if (listener) listener->stop();
+  line.info("edge stopped");
+  return {};
+}
+
+}  // namespace muster::edge
