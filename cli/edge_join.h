@@ -24,7 +24,7 @@ struct JoinedEdge {
 
 // join_edge makes the edge's and its broker's keys here, sends the requests with the join token and writes edge.key,
 // edge.pem, broker.key, broker.pem, device-root.pem, infrastructure-root.pem and edge.pgpass into the folder.
-// Reasons: server.refused (a join token works once), server.answer_malformed, http.*, file.write_failed, key.unusable.
+// Reasons: those of edge::join, http.*, file.write_failed, key.unusable.
 Result<JoinedEdge> join_edge(const EdgeJoinRequest& request);
 
 }  // namespace muster::cli

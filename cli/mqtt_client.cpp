@@ -229,7 +229,7 @@ MqttClient::MqttClient(MqttClient&&) noexcept = default;
 MqttClient& MqttClient::operator=(MqttClient&&) noexcept = default;
 MqttClient::~MqttClient() = default;
 
-Result<MqttClient> MqttClient::connect(const MqttConfig& config) {
+Result<MqttClient> MqttClient::open(const MqttConfig& config) {
   auto state = std::make_unique<State>();
   state->config = config;
   MUSTER_TRY(state->fd, connect_tcp(config));
@@ -240,7 +240,19 @@ Result<MqttClient> MqttClient::connect(const MqttConfig& config) {
   SSL_set_tlsext_host_name(state->ssl.get(), config.server_name.c_str());
   if (SSL_set1_host(state->ssl.get(), config.server_name.c_str()) != 1) return tls_failed("TLS set-up");
   MUSTER_TRY_VOID(state->handshake());
+  return MqttClient(std::move(state));
+}
 
+Result<void> check_broker_tls(const MqttConfig& config) {
+  // With TLS 1.3 our side of the handshake ends before the broker refuses the missing certificate.
+  const auto opened = MqttClient::open(config);
+  if (!opened.ok()) return opened.error();
+  return {};
+}
+
+Result<MqttClient> MqttClient::connect(const MqttConfig& config) {
+  MUSTER_TRY(MqttClient client, open(config));
+  State* state = client.state_.get();
   std::string body;
   append_string(body, "MQTT");
   body += '\x04';  // protocol level of 3.1.1
@@ -255,7 +267,7 @@ Result<MqttClient> MqttClient::connect(const MqttConfig& config) {
   if (answer->size() != 2 || (*answer)[1] != 0) {
     return failed(kMqttRefused, "CONNACK " + std::to_string(answer->empty() ? -1 : (*answer)[answer->size() - 1]));
   }
-  return MqttClient(std::move(state));
+  return client;
 }
 
 Result<void> MqttClient::publish(std::string_view topic, std::string_view payload) {

@@ -55,7 +55,13 @@ class MqttClient {
  private:
   struct State;
   explicit MqttClient(std::unique_ptr<State> state);
+  static Result<MqttClient> open(const MqttConfig& config);  // TCP and TLS only
+  friend Result<void> check_broker_tls(const MqttConfig& config);
   std::unique_ptr<State> state_;
 };
+
+// check_broker_tls makes a TLS handshake without asking for anything: ok when the broker proves to be who it should be.
+// Reason: mqtt.connect_failed.
+Result<void> check_broker_tls(const MqttConfig& config);
 
 }  // namespace muster::cli
