@@ -20,7 +20,7 @@ std::string stream_path(const StreamOptions& options) {
   return tenant_path(options.tenant) + "/streams/" + http::percent_encode(options.name);
 }
 
-// Prints one poll's records and says how far the group has read.
+// Prints one poll's records, then moves the group behind them: what was not printed is read again.
 Result<long> poll_once(ApiSession& api, const StreamOptions& options) {
   const long most = options.max > 0 && options.max < 100 ? options.max : 100;
   MUSTER_TRY(const nlohmann::json answer,
@@ -29,16 +29,8 @@ Result<long> poll_once(ApiSession& api, const StreamOptions& options) {
   const nlohmann::json& records = answer["records"];
   if (!records.is_array() || records.empty()) return 0L;
   for (const nlohmann::json& record : records) say(record.dump());
-  std::map<long, long> next_offsets;
-  for (const nlohmann::json& record : records) {
-    long& next = next_offsets[record.at("partition").get<long>()];
-    next = std::max(next, record.at("offset").get<long>() + 1);
-  }
-  nlohmann::json cursors = nlohmann::json::array();
-  for (const auto& [partition, offset] : next_offsets)
-    cursors.push_back({{"partition", partition}, {"offset", offset}});
-  MUSTER_TRY(const nlohmann::json done,
-             api.call("POST", stream_path(options) + "/commits", {{"group", options.group}, {"cursors", cursors}}));
+  MUSTER_TRY(const nlohmann::json done, api.call("POST", stream_path(options) + "/commits",
+                                                 {{"group", options.group}, {"cursors", answer["cursor"]}}));
   (void)done;
   return static_cast<long>(records.size());
 }
