@@ -448,11 +448,7 @@ class Lab:
             batch = answer["records"]
             records += batch
             if batch:
-                last = {}
-                for record in batch:
-                    last[record["partition"]] = max(last.get(record["partition"], -1), record["offset"])
-                cursors = [{"partition": p, "offset": o + 1} for p, o in sorted(last.items())]
-                self.must("POST", f"{path}/commits", {"group": group, "cursors": cursors})
+                self.must("POST", f"{path}/commits", {"group": group, "cursors": answer["cursor"]})
             if (expect and expect(records)) or (not batch and not expect):
                 break
         return records
