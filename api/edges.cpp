@@ -82,11 +82,12 @@ Result<http::Response> get(Call& call) {
 }
 
 Result<http::Response> remove(Call& call) {
-  MUSTER_TRY_VOID(db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
+  auto removed = db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
     MUSTER_TRY(const auto edge, registry::get_edge(tx, call.request.parameter("edge")));
     MUSTER_TRY_VOID(registry::remove_edge(tx, edge.id, call.now()));
     return append_event(tx, call.event("edge.remove", "edge:" + edge.id.text(), edge.name));
-  }));
+  });
+  if (!removed.ok()) return std::move(removed).error();
   http::Response response;
   response.status = 204;
   return response;

@@ -111,11 +111,12 @@ Result<http::Response> replace(Call& call) {
 
 Result<http::Response> remove(Call& call) {
   const std::string& name = call.request.parameter("policy");
-  MUSTER_TRY_VOID(db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
+  auto removed = db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
     MUSTER_TRY(const auto policy, registry::get_policy(tx, call.tenant().id, name));
     MUSTER_TRY_VOID(registry::delete_policy(tx, call.tenant().id, name));
     return append_event(tx, call.event("policy.delete", target_of(policy), policy.name));
-  }));
+  });
+  if (!removed.ok()) return std::move(removed).error();
   http::Response response;
   response.status = 204;
   return response;

@@ -110,11 +110,11 @@ Result<http::Response> update(Call& call) {
 }
 
 Result<http::Response> remove(Call& call) {
-  MUSTER_TRY_VOID(
-      db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-        MUSTER_TRY_VOID(registry::begin_tenant_deletion(tx, call.tenant().id));
-        return append_event(tx, call.event("tenant.delete", target_of(call.tenant()), call.tenant().name));
-      }));
+  auto begun = db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
+    MUSTER_TRY_VOID(registry::begin_tenant_deletion(tx, call.tenant().id));
+    return append_event(tx, call.event("tenant.delete", target_of(call.tenant()), call.tenant().name));
+  });
+  if (!begun.ok()) return std::move(begun).error();
   MUSTER_TRY(const bool finished,
              db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) {
                return registry::finish_tenant_deletion(tx, call.tenant().id, kDeletedAtOnce, call.now());

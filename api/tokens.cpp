@@ -96,10 +96,11 @@ Result<http::Response> list(Call& call) {
 Result<http::Response> revoke(Call& call) {
   const auto id = TokenId::parse(call.request.parameter("token"));
   if (!id.ok()) return Error{ErrorCode::kNotFound, registry::kTokenNotFound, ""};
-  MUSTER_TRY_VOID(db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
+  auto revoked = db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
     MUSTER_TRY_VOID(registry::revoke_token(tx, tenant_of(call), *id, call.now()));
     return append_event(tx, call.event("token.revoke", "token:" + id->text(), ""));
-  }));
+  });
+  if (!revoked.ok()) return std::move(revoked).error();
   http::Response response;
   response.status = 204;
   return response;
