@@ -148,7 +148,8 @@ TEST_F(Enrolment, FailedStoreLeavesAnIntentAndNoActiveCertificate) {
   ASSERT_EQ(intents->size(), 1u);
   const OpenIntent& intent = intents->front();
   EXPECT_EQ(intent.tenant, acme.id);
-  ASSERT_TRUE(authority->revoke_intent(local, intent.issuer, intent.serial_hex).ok());
+  const auto revoked = authority->revoke_intent(local, intent.issuer, intent.serial_hex);
+  ASSERT_TRUE(revoked.ok()) << to_log_text(revoked.error());
   const auto crl = x509::Crl::parse_der(authority->crl(intent.issuer, 0).value()).value();
   ASSERT_EQ(crl.entries.size(), 1u);
   EXPECT_EQ(crl.entries[0].serial_hex, intent.serial_hex);
