@@ -60,15 +60,22 @@ void IdentityWatcher::run(std::stop_token stop) {
 void IdentityWatcher::refresh() {
   auto update = folder_->refresh();
   if (!update.ok()) {
-    const std::string_view reason = update.error().reason;
-    const auto known = std::ranges::find_if(failures_, [&](const auto& failure) { return *failure == reason; });
-    if (known == failures_.end()) failures_.push_back(std::make_unique<std::string_view>(reason));
-    failure_.store(known == failures_.end() ? failures_.back().get() : known->get(), std::memory_order_release);
+    set_failure(update.error().reason);
   } else {
     failure_.store(nullptr, std::memory_order_release);
     if (update->has_value()) publish(std::move(**update));
   }
   update_freshness();
+}
+
+void IdentityWatcher::set_failure(std::string_view reason) {
+  const auto known = std::ranges::find_if(failures_, [&](const auto& failure) { return *failure == reason; });
+  if (known != failures_.end()) {
+    failure_.store(known->get(), std::memory_order_release);
+    return;
+  }
+  failures_.push_back(std::make_unique<std::string_view>(reason));
+  failure_.store(failures_.back().get(), std::memory_order_release);
 }
 
 void IdentityWatcher::publish(edge::ViewUpdate update) {

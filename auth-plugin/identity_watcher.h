@@ -40,6 +40,7 @@ class IdentityWatcher {
                   UniqueFd stop);
   void run(std::stop_token stop);
   void refresh();
+  void set_failure(std::string_view reason);
   void publish(edge::ViewUpdate update);
   void update_freshness();
 
