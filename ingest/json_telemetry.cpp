@@ -97,6 +97,7 @@ class TelemetryReader {
   // `time` is for readings that have none of their own.
   std::string_view read_readings(const dom::array& array, MaybeTime time) {
     if (holds_only_named(array)) return read_named_array(array, time);
+    std::optional<std::size_t> plain;  // the one reading of all members that are no objects
     std::size_t index = 0;
     for (const dom::element element : array) {
       if (out_.size() >= kMaxReadings) return reasons::kTooManyReadings;
@@ -104,9 +105,9 @@ class TelemetryReader {
       if (element.is_object()) {
         reason = read_reading(element.get_object().value_unsafe(), time);
       } else {
-        const std::size_t reading = begin_reading(time);
+        if (!plain) plain = begin_reading(time);
         name_ = "value." + std::to_string(index);
-        reason = add_element(reading, element);
+        reason = add_element(*plain, element);
       }
       if (!reason.empty()) return reason;
       ++index;

@@ -101,6 +101,8 @@ class Transaction {
   // produce copies `record` (record v1) into the transaction's buffer for `stream`.
   virtual Result<void> produce(Stream stream, std::string_view key, BytesView record) = 0;
   virtual Result<void> put_state(std::string_view key, BytesView value) = 0;
+  // The size of what was handed in so far: it is held in memory until the commit.
+  virtual std::size_t octets() const = 0;
   // commit stores everything and moves the group to `next`. Reasons: log.fenced (another member leased the partition
   // since the poll: nothing was stored, drop the batch), those above.
   virtual Result<void> commit(const Cursor& next, std::int64_t fence) = 0;

@@ -13,6 +13,9 @@
 namespace muster::ingest {
 namespace {
 
+// A short payload of many readings becomes far longer events: a device must not be able to fill the worker's memory.
+constexpr std::size_t kMaxTransactionOctets = 64u << 20;
+
 class LogWorker final : public Worker {
  public:
   LogWorker(WorkerConfig config, Log& log, MetricsRegistry& metrics)
@@ -28,7 +31,7 @@ class LogWorker final : public Worker {
   Result<bool> step() override;
 
  private:
-  void count(const PollBatch& batch, const std::map<std::string_view, std::uint64_t>& reasons_seen);
+  void count(std::size_t processed, const std::map<std::string_view, std::uint64_t>& reasons_seen);
   void report(const Error& error);
 
   const WorkerConfig config_;
@@ -47,19 +50,26 @@ Result<bool> LogWorker::step() {
   if (batch.records.empty()) return false;
   const std::unique_ptr<Transaction> transaction = consumer_->begin();
   std::map<std::string_view, std::uint64_t> reasons_seen;
+  Cursor next = batch.next;
+  std::size_t processed = 0;
   for (const StoredRecordView& stored : batch.records) {
     MUSTER_TRY(const std::string_view reason, normalizer_.process(stored.record, *transaction));
     if (!reason.empty()) ++reasons_seen[reason];
+    ++processed;
+    if (transaction->octets() < kMaxTransactionOctets) continue;
+    next.offset = stored.offset + 1;
+    break;
   }
-  MUSTER_TRY_VOID(transaction->commit(batch.next, batch.fence));
-  count(batch, reasons_seen);
+  MUSTER_TRY_VOID(transaction->commit(next, batch.fence));
+  if (!(next == batch.next)) consumer_->rewind();  // the rest of the batch comes again
+  count(processed, reasons_seen);
   return true;
 }
 
-void LogWorker::count(const PollBatch& batch, const std::map<std::string_view, std::uint64_t>& reasons_seen) {
-  records_.add(batch.records.size());
+void LogWorker::count(std::size_t processed, const std::map<std::string_view, std::uint64_t>& reasons_seen) {
+  records_.add(processed);
   commits_.add();
-  last_batch_.set(static_cast<double>(batch.records.size()));
+  last_batch_.set(static_cast<double>(processed));
   for (const auto& [reason, number] : reasons_seen) {
     dead_letters_.add(number);
     metrics_

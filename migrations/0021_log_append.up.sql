@@ -1,19 +1,22 @@
 -- Why: heads and marks move only here, in functions bound to session_user, so that an edge can add its own records at the
 -- end of a partition and do nothing else. Lock: none on existing tables. Needed by: ingest/postgres from version 0.1.
 --
+-- pg_temp stands last in every search_path: left out it would come first, and a caller's temporary type called "text"
+-- would run the caller's code as the owner.
+--
 -- Errors that the engine tells apart: 42501 not allowed, ML001 the epoch is over, ML004 not a valid append.
 
-CREATE FUNCTION log.now_micros() RETURNS bigint LANGUAGE sql VOLATILE SET search_path = pg_catalog AS
+CREATE FUNCTION log.now_micros() RETURNS bigint LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS
 $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint $$;
 
 CREATE FUNCTION log.table_name(p_stream smallint, p_epoch integer, p_partition integer) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog AS
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS
 $$ SELECT format('%s_%s_%s', table_prefix, p_epoch, lpad(p_partition::text, 4, '0')) FROM log.streams
     WHERE id = p_stream $$;
 
 -- The appender row of whoever logged in. SET ROLE changes nothing here.
 CREATE FUNCTION log.current_appender() RETURNS log.appenders LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   me log.appenders;
 BEGIN
@@ -25,12 +28,12 @@ BEGIN
 END $$;
 
 CREATE FUNCTION log.current_epochs() RETURNS TABLE (stream smallint, epoch integer, partitions integer)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 $$ SELECT DISTINCT ON (e.stream) e.stream, e.epoch, e.partitions FROM log.epochs e ORDER BY e.stream, e.epoch DESC $$;
 
 -- Binds an incarnation to the caller on first use and locks it, so that two shippers of one WAL take turns.
 CREATE FUNCTION log.take_incarnation(p_incarnation uuid, p_appender integer) RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   bound integer;
 BEGIN
@@ -48,7 +51,7 @@ END $$;
 -- of the incarnation in the whole log: batches come in ascending order, so everything up to it has been stored.
 CREATE FUNCTION log.open_append(p_incarnation uuid, p_streams smallint[], p_epochs integer[], p_partitions integer[])
 RETURNS TABLE (stream smallint, partition integer, next_offset bigint, append_time bigint, mark bigint, appender integer)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   me log.appenders := log.current_appender();
   highest bigint;
@@ -70,7 +73,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION log.stored_through(p_incarnation uuid) RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   me log.appenders := log.current_appender();
 BEGIN
@@ -83,7 +86,7 @@ END $$;
 -- Moves the incarnations' marks over the new rows, refusing what an earlier append has passed.
 CREATE FUNCTION log.move_mark(p_appender integer, p_stream smallint, p_epoch integer, p_partition integer,
                               p_incarnation uuid, p_lowest bigint, p_highest bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM log.take_incarnation(p_incarnation, p_appender);
   INSERT INTO log.marks AS m (incarnation, stream, epoch, partition, sequence)
@@ -97,7 +100,7 @@ END $$;
 -- Runs after each COPY into a partition, as part of it. The rows must continue the partition without a gap, carry the
 -- caller's own appender id and only tenants it may write; otherwise nothing is stored. Arguments: stream, epoch,
 -- partition, whether marks are kept.
-CREATE FUNCTION log.seal_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION log.seal_append() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   me log.appenders := log.current_appender();
   v_stream smallint := TG_ARGV[0]::smallint;
@@ -139,7 +142,7 @@ END $$;
 
 -- The columns that scope reading must be those inside the record: octets 17 to 64 of record v1.
 CREATE FUNCTION log.make_partition(p_stream smallint, p_epoch integer, p_partition integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_table text := log.table_name(p_stream, p_epoch, p_partition);
   v_from_edges boolean := (SELECT s.from_edges FROM log.streams s WHERE s.id = p_stream);
@@ -170,7 +173,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION log.grant_tables(p_role name) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE FUNCTION log.grant_tables(p_role name) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   head record;
 BEGIN
@@ -182,7 +185,7 @@ END $$;
 
 -- Opens the next epoch of a stream with `p_partitions` partitions. Appends that hold a head finish first.
 CREATE FUNCTION log.open_epoch(p_stream text, p_partitions integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_stream smallint := (SELECT s.id FROM log.streams s WHERE s.name = p_stream);
   v_epoch integer;
@@ -204,7 +207,7 @@ END $$;
 -- Lets `p_role` append to the streams that edges write, for `p_tenants` only (NULL: any), and nothing else: it can read
 -- nothing, and its rows carry its own id.
 CREATE FUNCTION log.grant_appender(p_role name, p_tenants uuid[] DEFAULT NULL) RETURNS void LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO log.appenders (role, tenants) VALUES (p_role, p_tenants)
   ON CONFLICT ON CONSTRAINT appenders_role_unique DO UPDATE SET tenants = excluded.tenants, active = true;
@@ -216,7 +219,7 @@ END $$;
 
 -- Takes it all back and ends the role's sessions, so that DROP ROLE finds nothing in its way. What it appended stays.
 CREATE FUNCTION log.revoke_appender(p_role name) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE log.appenders a SET active = false WHERE a.role = p_role;
   IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = p_role) THEN

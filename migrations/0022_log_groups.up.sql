@@ -4,7 +4,7 @@
 -- Errors that the engine tells apart: ML002 fenced, ML003 not a valid position, ML005 too many groups, 42501.
 
 -- The platform's own groups (workers) belong to the nil tenant; tenants' functions never reach it.
-CREATE FUNCTION log.platform_group(p_group text) RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+CREATE FUNCTION log.platform_group(p_group text) RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   nil CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
   v_id bigint;
@@ -19,7 +19,7 @@ END $$;
 
 -- The partitions that a group may read now: of each stream the oldest epoch that it has not finished.
 CREATE FUNCTION log.readable_partitions(p_group bigint, p_streams smallint[])
-RETURNS TABLE (stream smallint, epoch integer, partition integer) LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+RETURNS TABLE (stream smallint, epoch integer, partition integer) LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   WITH oldest AS (
     SELECT h.stream, min(h.epoch) AS epoch
       FROM log.heads h
@@ -36,7 +36,7 @@ $$;
 -- Serialised per group by the group's row; never waits for a member's open transaction.
 CREATE FUNCTION log.lease(p_group text, p_member uuid, p_streams smallint[], p_lease_ms integer)
 RETURNS TABLE (stream smallint, epoch integer, partition integer, committed bigint, fence bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_group bigint := log.platform_group(p_group);
   v_until timestamptz := clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0);
@@ -83,7 +83,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION log.leave_group(p_group text, p_member uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_group bigint := log.platform_group(p_group);
 BEGIN
@@ -96,7 +96,7 @@ END $$;
 -- Refuses a member that lost the partition: its fence is old.
 CREATE FUNCTION log.commit_offset(p_group text, p_member uuid, p_stream smallint, p_epoch integer, p_partition integer,
                                   p_next bigint, p_fence bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   UPDATE log.group_partitions g SET committed = p_next
    WHERE g.group_id = log.platform_group(p_group) AND g.stream = p_stream AND g.epoch = p_epoch
@@ -111,20 +111,20 @@ BEGIN
 END $$;
 
 CREATE FUNCTION log.put_state(p_group text, p_key text, p_value bytea) RETURNS void LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO log.group_state (group_id, key, value) VALUES (log.platform_group(p_group), p_key, p_value)
   ON CONFLICT ON CONSTRAINT group_state_pk DO UPDATE SET value = excluded.value
 $$;
 
 CREATE FUNCTION log.get_state(p_group text, p_key text) RETURNS bytea LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
   SELECT s.value FROM log.group_state s JOIN log.groups g ON g.id = s.group_id
    WHERE g.tenant_id = '00000000-0000-0000-0000-000000000000' AND g.name = p_group AND s.key = p_key
 $$;
 
 -- From here on: what a tenant's applications may do, through muster_reader. The tenant is the transaction's
 -- muster.tenant_id; unset, there is no answer.
-CREATE FUNCTION log.current_tenant() RETURNS uuid LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+CREATE FUNCTION log.current_tenant() RETURNS uuid LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF coalesce(current_setting('muster.tenant_id', true), '') IN ('', '00000000-0000-0000-0000-000000000000') THEN
     RAISE EXCEPTION 'no tenant is set' USING ERRCODE = '42501';
@@ -134,14 +134,14 @@ END $$;
 
 CREATE FUNCTION log.tenant_heads(p_stream smallint)
 RETURNS TABLE (epoch integer, partition integer, next_offset bigint) LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
   SELECT h.epoch, h.partition, h.next_offset FROM log.heads h
    WHERE h.stream = p_stream AND log.current_tenant() IS NOT NULL ORDER BY h.epoch, h.partition
 $$;
 
 CREATE FUNCTION log.tenant_positions(p_stream smallint, p_group text)
 RETURNS TABLE (epoch integer, partition integer, committed bigint) LANGUAGE sql STABLE SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
   SELECT h.epoch, h.partition, coalesce(g.committed, 0)
     FROM log.heads h
     LEFT JOIN (log.group_partitions g JOIN log.groups o
@@ -156,7 +156,7 @@ $$;
 CREATE FUNCTION log.tenant_read(p_stream smallint, p_epochs integer[], p_partitions integer[], p_froms bigint[],
                                 p_turn integer, p_max integer, p_max_octets bigint)
 RETURNS TABLE (epoch integer, partition integer, log_offset bigint, append_time bigint, record bytea)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_tenant uuid := log.current_tenant();
   v_left integer := p_max;
@@ -204,7 +204,7 @@ END $$;
 
 CREATE FUNCTION log.tenant_commit(p_stream smallint, p_group text, p_epochs integer[], p_partitions integer[],
                                   p_nexts bigint[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   max_groups CONSTANT integer := 1000;  -- a tenant's rows here must stay bounded
   v_tenant uuid := log.current_tenant();
@@ -233,7 +233,7 @@ END $$;
 -- database's owner calls it; a partition whose head is busy for longer than lock_timeout ends the call with an error,
 -- and the next call goes on from there.
 CREATE FUNCTION log.trim(p_stream text, p_before bigint) RETURNS bigint LANGUAGE plpgsql
-SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
   v_removed bigint := 0;
   v_first bigint;

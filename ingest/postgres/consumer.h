@@ -64,6 +64,7 @@ class PostgresTransaction final : public Transaction {
   explicit PostgresTransaction(PostgresConsumer& consumer) : consumer_(consumer) {}
   Result<void> produce(Stream stream, std::string_view key, BytesView record) override;
   Result<void> put_state(std::string_view key, BytesView value) override;
+  std::size_t octets() const override { return octets_.size(); }
   Result<void> commit(const Cursor& next, std::int64_t fence) override;
 
  private:

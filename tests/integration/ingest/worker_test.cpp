@@ -157,6 +157,28 @@ TEST_F(WorkerTest, KilledInTheMiddleItLeavesNothingTwiceAndNothingOut) {
   EXPECT_EQ(produced("normalized"), std::to_string(count));
 }
 
+TEST_F(WorkerTest, ShortPayloadsThatBecomeLongEventsAreCommittedInPieces) {
+  constexpr std::uint64_t count = 150;
+  std::string payload = "[";
+  for (int i = 0; i < 999; ++i) payload += "{\"a\":1},";
+  payload += "{\"a\":1}]";  // 8 kB, about 0.7 MB as events
+  auto edge = lab_.as_edge(1);
+  auto appender = edge->open_appender();
+  Batch batch{IncarnationId::random()};
+  batch.with_payload(payload);
+  for (std::uint64_t i = 1; i <= count; ++i) batch.add(i);
+  append(*appender, batch);
+  auto log = lab_.as_worker();
+  MetricsRegistry metrics;
+  const auto worker = std::move(Worker::create(quick(), *log, metrics)).value();
+
+  int steps = 0;
+  while (*worker->step()) ++steps;
+
+  EXPECT_GT(steps, 1);
+  EXPECT_EQ(produced("normalized"), std::to_string(count * 1000));
+}
+
 TEST_F(WorkerTest, TwoWorkersShareTheWork) {
   constexpr std::uint64_t count = 1000;
   auto edge = lab_.as_edge(1);

@@ -63,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(
              "@1700000000000000 a=1; @1700000001000000 a=2"},
         Case{"MembersBesideReadingsAreAReading", R"({"fw":"1.2","readings":[{"a":1}]})", "fw=1.2; a=1"},
         Case{"PlainNumber", "21.5", "value=21.5"}, Case{"PlainBool", "true", "value=true"},
-        Case{"PlainString", R"("open")", "value=open"}, Case{"PlainArray", "[1,2]", "value.0=1; value.1=2"},
+        Case{"PlainString", R"("open")", "value=open"}, Case{"PlainArray", "[1,2]", "value.0=1 value.1=2"},
         Case{"Named", R"({"name":"t","value":21.5,"unit":"Cel"})", "t=21.5[Cel]"},
         Case{"NamedInAnArray", R"([{"name":"a","value":1},{"name":"b","value":2}])", "a=1 b=2"},
         Case{"ValueWithUnit", R"({"t":{"value":21.5,"unit":"Cel"},"h":40})", "t=21.5[Cel] h=40"},

@@ -23,6 +23,7 @@ class OutputList final : public Transaction {
     return {};
   }
   Result<void> put_state(std::string_view, BytesView) override { return {}; }
+  std::size_t octets() const override { return 0; }
   Result<void> commit(const Cursor&, std::int64_t) override { return {}; }
   std::vector<Output> outputs;
 };
