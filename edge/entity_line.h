@@ -2,7 +2,8 @@
 //
 // Purpose: the one JSON line in which the server sends an entity to the edges, and over which both sides compute the
 // digest that they compare: XOR of the SHA-256 of the lines of all entities that are not kGone, so that order does not
-// matter and one change costs two hashes. Canonical: fields in this order, no white space.
+// matter and one change costs two hashes. Canonical: fields in this order, no white space. The server writes the same
+// octets from the registry's rows (api/edge_json).
 //
 //   {"type":"tenant","id":…,"name":…,"status":…}
 //   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER}

@@ -2,8 +2,8 @@
 //
 // Purpose: the facts that a broker needs, as the registry pushes them. Each entity is sent as its whole present state
 // (an upsert) or as its removal, so that applying one twice, or a later one first, does no harm once all have arrived.
-// The server writes them as JSON lines (edge/entity_line.h: use it, the digest is computed over these very octets), the
-// edge as delta files (edge/folder_files.h).
+// The server writes them as JSON lines (api/edge_json; the edge computes digests over the same: edge/entity_line.h),
+// the edge as delta files (edge/folder_files.h).
 #pragma once
 
 #include <array>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/agent/identity_sync.h"
 
+#include <algorithm>
+
 #include "core/clock.h"
 #include "edge/agent/backoff.h"
+#include "edge/folder_files.h"
 
 namespace muster::edge {
 namespace {
@@ -186,11 +189,29 @@ Result<void> IdentitySync::compare_digests() {
   // Something new in between: the next poll brings it, and we compare after that.
   if (theirs.position != folder_.view()->position()) return {};
   digest_due_ = std::chrono::steady_clock::now() + config_.digest_period;
-  if (theirs.digest == digest_.hex()) return {};
+  if (theirs.digest == digest_.hex() || equals_without_expired(theirs.digest)) return {};
   digest_mismatches_.add();
   events_.report("edge.digest_mismatch", "at change " + std::to_string(theirs.position.number));
   reload_ = true;
   return {};
+}
+
+// The server leaves expired certificates out, as of some moment before its answer; we hold them until the next base.
+// The states are the same if there is a moment at which they are.
+bool IdentitySync::equals_without_expired(const std::string& digest) const {
+  const UtcTime latest = SystemClock{}.now() + kMaxWallClockLag;
+  std::vector<CertificateState> expired;
+  folder_.view()->for_each([&](const IdentityChange& entity) {
+    const auto* certificate = std::get_if<CertificateState>(&entity);
+    if (certificate != nullptr && certificate->not_after < latest) expired.push_back(*certificate);
+  });
+  std::ranges::sort(expired, {}, &CertificateState::not_after);
+  EntityDigest without = digest_;
+  for (const CertificateState& certificate : expired) {
+    without.toggle(certificate);
+    if (without.hex() == digest) return true;
+  }
+  return false;
 }
 
 void IdentitySync::answered() {

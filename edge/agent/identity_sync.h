@@ -51,6 +51,7 @@ class IdentitySync {
   Result<void> follow();
   Result<void> apply(const Stream& stream, std::chrono::nanoseconds asked_at);
   Result<void> compare_digests();
+  bool equals_without_expired(const std::string& digest) const;
   Result<Stream> fetch(const std::string& target, std::chrono::milliseconds read_timeout, int& status);
   void answered();
   void show_position();

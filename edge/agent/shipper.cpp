@@ -111,13 +111,23 @@ Result<void> Shipper::append(const IncarnationId& incarnation, const WalBatch& b
   const auto entries = entries_of(batch);
   auto appended = append_entries(incarnation, entries);
   if (appended.ok() || !blames_records(appended.error())) return appended;
-  // One record must not hold up all others for ever: those that the log refuses one by one are reported and left out.
+  return append_one_by_one(incarnation, entries, std::move(appended).error());
+}
+
+// One record must not hold up all others for ever: those that the log refuses by themselves are reported and left out,
+// but only beside others that it takes. A log that refuses everything is broken, and then nothing is left out.
+Result<void> Shipper::append_one_by_one(const IncarnationId& incarnation, std::span<const ingest::AppendEntry> entries,
+                                        Error why) {
+  std::vector<std::string_view> left_out;
   for (const ingest::AppendEntry& entry : entries) {
-    appended = append_entries(incarnation, {&entry, 1});
-    if (appended.ok()) continue;
-    if (!blames_records(appended.error())) return appended;
-    refused_.add();
-    events_.report("wal.record_refused", std::string{appended.error().reason} + " " + std::string{entry.key});
+    const auto appended = append_entries(incarnation, {&entry, 1});
+    if (!appended.ok() && !blames_records(appended.error())) return appended.error();
+    if (!appended.ok()) left_out.push_back(entry.key);
+  }
+  if (left_out.size() == entries.size()) return why;
+  refused_.add(left_out.size());
+  for (const std::string_view key : left_out) {
+    events_.report("wal.record_refused", std::string{why.reason} + " " + std::string{key});
   }
   return {};
 }

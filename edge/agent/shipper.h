@@ -46,6 +46,8 @@ class Shipper {
   Result<void> ship_all(std::stop_token stop);
   Result<void> ship(const IncarnationId& incarnation, std::stop_token stop);
   Result<void> append(const IncarnationId& incarnation, const WalBatch& batch);
+  Result<void> append_one_by_one(const IncarnationId& incarnation, std::span<const ingest::AppendEntry> entries,
+                                 Error why);
   Result<void> append_entries(const IncarnationId& incarnation, std::span<const ingest::AppendEntry> entries);
   std::vector<ingest::AppendEntry> entries_of(const WalBatch& batch);
   void report_gaps(const IncarnationId& incarnation, const WalBatch& batch);
