@@ -97,10 +97,10 @@ void DerWriter::time(UtcTime time) {
   const std::chrono::hh_mm_ss clock{time - day};
   const int year = static_cast<int>(date.year());
   char text[40];
-  const int length = std::snprintf(
-      text, sizeof text, "%04d%02u%02u%02d%02d%02dZ", year, static_cast<unsigned>(date.month()),
-      static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-      static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
+  const int length =
+      std::snprintf(text, sizeof text, "%04d%02u%02u%02d%02d%02dZ", year, static_cast<unsigned>(date.month()),
+                    static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
+                    static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
   std::string_view whole{text, static_cast<std::size_t>(length)};
   if (year >= 2050) return this->text(tag::kGeneralizedTime, whole);
   this->text(tag::kUtcTime, whole.substr(2));

@@ -115,8 +115,7 @@ class TbsBuilder {
     extension(oid::kSubjectKeyId, Critical::kNo,
               [&] { writer_.primitive(tag::kOctetString, subject_key_id(order_.subject.spki)); });
     extension(oid::kAuthorityKeyId, Critical::kNo, [&] {
-      writer_.constructed(tag::kSequence,
-                          [&] { writer_.primitive(tag::context(0), order_.issuer.subject_key_id); });
+      writer_.constructed(tag::kSequence, [&] { writer_.primitive(tag::context(0), order_.issuer.subject_key_id); });
     });
     if (!order_.subject.names.empty()) {
       // [RFC5280 4.2.1.6] critical where the subject is empty

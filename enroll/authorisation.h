@@ -10,7 +10,7 @@
 namespace muster::enroll {
 
 // All give enroll.caller_forbidden.
-Result<void> require_platform(const Caller& caller);                                // platform-admin, kLocal
+Result<void> require_platform(const Caller& caller);                               // platform-admin, kLocal
 Result<void> require_tenant_admin(const Caller& caller, const TenantId& tenant);   // and require_platform's
 Result<void> require_tenant_reader(const Caller& caller, const TenantId& tenant);  // any token role of that tenant
 // Whether the caller may ask for certificates in this tenant at all; what it may have is decided per device.

@@ -160,8 +160,12 @@ Result<std::shared_ptr<const LoadedIssuer>> load_issuer(AuthorityContext& contex
 Result<void> ensure_platform_issuers(AuthorityContext& context) {
   Caller caller;
   caller.role = CallerRole::kLocal;
-  CaOrder root{registry::IssuerKind::kDeviceRoot, ca::CertificateKind::kDeviceRoot, x509::KeyAlgorithm::kP384,
-               TenantId{},  {},  nullptr};
+  CaOrder root{registry::IssuerKind::kDeviceRoot,
+               ca::CertificateKind::kDeviceRoot,
+               x509::KeyAlgorithm::kP384,
+               TenantId{},
+               {},
+               nullptr};
   MUSTER_TRY(const registry::Issuer device_root, ensure_ca(context, caller, root));
   root.registry_kind = registry::IssuerKind::kInfrastructureRoot;
   root.kind = ca::CertificateKind::kInfrastructureRoot;
@@ -169,8 +173,12 @@ Result<void> ensure_platform_issuers(AuthorityContext& context) {
   MUSTER_TRY(const registry::Issuer infrastructure_root, ensure_ca(context, caller, root));
   MUSTER_TRY(context.device_root, load_issuer(context, device_root));
   MUSTER_TRY(context.infrastructure_root, load_issuer(context, infrastructure_root));
-  const CaOrder intermediate{registry::IssuerKind::kDeviceIntermediate, ca::CertificateKind::kPlatformIntermediate,
-                             x509::KeyAlgorithm::kP256, TenantId{}, {}, &device_root};
+  const CaOrder intermediate{registry::IssuerKind::kDeviceIntermediate,
+                             ca::CertificateKind::kPlatformIntermediate,
+                             x509::KeyAlgorithm::kP256,
+                             TenantId{},
+                             {},
+                             &device_root};
   MUSTER_TRY(const registry::Issuer device_intermediate, ensure_ca(context, caller, intermediate));
   MUSTER_TRY(context.device_intermediate, load_issuer(context, device_intermediate));
   return {};

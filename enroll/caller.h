@@ -27,9 +27,9 @@ struct Caller {
   CallerRole role = CallerRole::kAuditor;
   std::optional<TenantId> tenant;  // absent only for platform roles, edges and kLocal
   std::optional<TokenId> token;
-  std::optional<DeviceId> device;                // kDevice
-  std::optional<Sha256> device_certificate_id;   // kDevice: the certificate that was proved in the handshake
-  std::optional<EdgeId> edge;                    // kEdge
+  std::optional<DeviceId> device;               // kDevice
+  std::optional<Sha256> device_certificate_id;  // kDevice: the certificate that was proved in the handshake
+  std::optional<EdgeId> edge;                   // kEdge
   std::string request_id;
 
   // For the audit: "token:<uuid>", "certificate:<hex>", "edge:<uuid>" or "system".

@@ -35,7 +35,9 @@ Error translate(Error error) {
   return error;
 }
 
-bool looks_like_der(std::string_view csr) { return !csr.empty() && csr.front() == 0x30 && csr.size() > 1 && as_bytes(csr)[1] >= 0x80; }
+bool looks_like_der(std::string_view csr) {
+  return !csr.empty() && csr.front() == 0x30 && csr.size() > 1 && as_bytes(csr)[1] >= 0x80;
+}
 
 }  // namespace
 
@@ -54,7 +56,7 @@ struct DeviceEnrolment::Item {
   std::optional<Error> refusal;
   std::optional<registry::Device> device;
   std::shared_ptr<const LoadedIssuer> issuer;  // whose certificate was built
-  std::string old_key;  // SPKI hash of the device's newest certificate so far
+  std::string old_key;                         // SPKI hash of the device's newest certificate so far
   Bytes serial;
   Bytes tbs;
   std::optional<x509::Certificate> certificate;
@@ -100,11 +102,12 @@ std::vector<Result<IssuedCertificate>> DeviceEnrolment::run() {
     if (item.alive()) sign(item);
     if (item.alive()) signed_items.push_back(i);
   }
-  const auto stored = db::run_group(context_.pool, scope, signed_items.size(), [&](db::Transaction& tx, Indices chosen) {
-    std::vector<std::size_t> indices;
-    for (const std::size_t c : chosen) indices.push_back(signed_items[c]);
-    return store(tx, indices);
-  });
+  const auto stored =
+      db::run_group(context_.pool, scope, signed_items.size(), [&](db::Transaction& tx, Indices chosen) {
+        std::vector<std::size_t> indices;
+        for (const std::size_t c : chosen) indices.push_back(signed_items[c]);
+        return store(tx, indices);
+      });
   for (std::size_t s = 0; s < signed_items.size(); ++s) {
     Item& item = items_[signed_items[s]];
     if (item.alive() && !stored[s].ok()) item.refusal = translate(stored[s].error());
@@ -139,8 +142,7 @@ Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
       item.refusal = built.error();
       continue;
     }
-    intents.push_back(
-        {issuer_->identity.id, item.serial, item.device->id, item.request.csr.spki_sha256(), item.tbs});
+    intents.push_back({issuer_->identity.id, item.serial, item.device->id, item.request.csr.spki_sha256(), item.tbs});
   }
   if (intents.empty()) return {};
   return registry::reserve_intents(tx, tenant_, intents);
@@ -169,7 +171,8 @@ Result<void> DeviceEnrolment::create_missing(db::Transaction& tx, Indices indice
   std::map<std::string, std::vector<std::size_t>> wanted;
   for (const std::size_t i : indices) {
     const Item& item = items_[i];
-    const bool may_create = item.request.create == CreateDevice::kYes && item.request.caller.role != CallerRole::kDevice;
+    const bool may_create =
+        item.request.create == CreateDevice::kYes && item.request.caller.role != CallerRole::kDevice;
     if (!item.device && may_create) wanted[item.request.device.text()].push_back(i);
   }
   if (wanted.empty()) return {};
@@ -256,8 +259,7 @@ Result<void> DeviceEnrolment::build(Item& item) const {
 
 void DeviceEnrolment::sign(Item& item) const {
   const auto certificate = [&]() -> Result<x509::Certificate> {
-    MUSTER_TRY(const Bytes signature,
-               context_.signer->sign_certificate({tenant_, item.issuer->identity.id, item.tbs}));
+    MUSTER_TRY(const Bytes signature, context_.signer->sign_certificate({tenant_, item.issuer->identity.id, item.tbs}));
     MUSTER_TRY(const Bytes der, ca::assemble_signed(item.tbs, signature));
     MUSTER_TRY_VOID(ca::check_signed(der, item.tbs));
     return x509::Certificate::parse_der(der);
@@ -326,8 +328,8 @@ Result<IssuedCertificate> DeviceEnrolment::answer(Item& item) {
   }
   context_.metrics.counter("muster_certificates_issued_total", "Device certificates issued").add();
   const x509::Certificate& certificate = *item.certificate;
-  return IssuedCertificate{certificate.id(),  certificate.id_hex(),     certificate.serial_hex(),
-                           certificate.pem(), item.issuer->chain_pem,   certificate.not_before(),
+  return IssuedCertificate{certificate.id(),       certificate.id_hex(),   certificate.serial_hex(),
+                           certificate.pem(),      item.issuer->chain_pem, certificate.not_before(),
                            certificate.not_after()};
 }
 
@@ -347,9 +349,9 @@ void DeviceEnrolment::audit_refusals() {
     events.push_back(std::move(event));
   }
   if (events.empty()) return;
-  const auto written =
-      db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant_),
-                             [&](db::Transaction& tx) { return registry::append_audit_events(tx, events); });
+  const auto written = db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant_), [&](db::Transaction& tx) {
+    return registry::append_audit_events(tx, events);
+  });
   if (!written.ok()) context_.log.error("refusals not audited", {{"error", to_log_text(written.error())}});
 }
 

@@ -30,9 +30,8 @@ constexpr std::uint8_t kIpTag = 7;
 
 bool is_dns_label(std::string_view label) {
   if (label.empty() || label.size() > kMaxDnsLabel || label.front() == '-' || label.back() == '-') return false;
-  return std::ranges::all_of(label, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
+  return std::ranges::all_of(label,
+                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 bool is_dns_name(std::string_view name) {
@@ -152,9 +151,8 @@ Result<IssuedCertificate> issue_infrastructure(AuthorityContext& context, db::Tr
   row.not_after = certificate.not_after();
   row.certificate.assign(certificate.der().begin(), certificate.der().end());
   MUSTER_TRY_VOID(store(context, tx, caller, row));
-  return IssuedCertificate{certificate.id(),  certificate.id_hex(),     certificate.serial_hex(),
-                           certificate.pem(), root.certificate_pem,     certificate.not_before(),
-                           certificate.not_after()};
+  return IssuedCertificate{certificate.id(),     certificate.id_hex(),     certificate.serial_hex(), certificate.pem(),
+                           root.certificate_pem, certificate.not_before(), certificate.not_after()};
 }
 
 }  // namespace muster::enroll

@@ -13,8 +13,8 @@ inline constexpr std::string_view kFactoryFirstOnly = "enroll.factory_first_cert
 inline constexpr std::string_view kTenantInactive = "enroll.tenant_inactive";                   // 412
 inline constexpr std::string_view kDeviceInactive = "enroll.device_inactive";                   // 412
 inline constexpr std::string_view kProfileUnknown = "enroll.profile_unknown";                   // 400
-inline constexpr std::string_view kNameInvalid = "enroll.name_invalid";  // 400: a broker's or server's name
-inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";  // the detail names the key
+inline constexpr std::string_view kNameInvalid = "enroll.name_invalid";        // 400: a broker's or server's name
+inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";    // the detail names the key
 inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";  // 503
 inline constexpr std::string_view kShardUnknown = "enroll.crl_shard_unknown";  // 404
 // 409. One reason for: the key of a CA, of another device (any tenant), or revoked for keyCompromise, so that the

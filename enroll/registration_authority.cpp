@@ -180,8 +180,8 @@ Result<RevokedCertificate> RegistrationAuthority::Impl::revoke(db::Transaction& 
   const auto reason = registry::parse_revocation_reason(request.reason);
   if (!reason) return Error{ErrorCode::kInvalidArgument, registry::kRevocationReasonInvalid, {}};
   auto row = registry::get_certificate_by_reference(tx, request.tenant, request.certificate, now);
-  const bool own = row.ok() && caller.tenant == request.tenant &&
-                   require_own_certificate(tx, caller, row->device_id, now).ok();
+  const bool own =
+      row.ok() && caller.tenant == request.tenant && require_own_certificate(tx, caller, row->device_id, now).ok();
   if (!own) MUSTER_TRY_VOID(require_tenant_admin(caller, request.tenant));
   if (!row.ok()) return std::move(row).error();
   MUSTER_TRY(const auto outcome, registry::revoke_certificate(tx, request.tenant, row->id, {*reason, now}));
@@ -214,7 +214,9 @@ Result<RevokedCertificate> RegistrationAuthority::revoke(const Caller& caller, c
   return revoked;
 }
 
-Result<Bytes> RegistrationAuthority::crl(IssuerId issuer, std::uint32_t shard) { return impl_->crls.crl(issuer, shard); }
+Result<Bytes> RegistrationAuthority::crl(IssuerId issuer, std::uint32_t shard) {
+  return impl_->crls.crl(issuer, shard);
+}
 
 Result<IssuedCertificate> RegistrationAuthority::issue_infrastructure(const Caller& caller,
                                                                       const InfrastructureRequest& request) {
@@ -242,8 +244,7 @@ Result<std::vector<OpenIntent>> RegistrationAuthority::list_open_intents(const C
              }));
   std::vector<OpenIntent> intents;
   for (const registry::OrphanIntent& orphan : orphans) {
-    intents.push_back(
-        {orphan.issuer_id, to_hex(orphan.serial), orphan.tenant_id, orphan.device_id, orphan.created_at});
+    intents.push_back({orphan.issuer_id, to_hex(orphan.serial), orphan.tenant_id, orphan.device_id, orphan.created_at});
   }
   return intents;
 }
@@ -253,15 +254,14 @@ Result<void> RegistrationAuthority::revoke_intent(const Caller& caller, IssuerId
   AuthorityContext& context = impl_->context;
   MUSTER_TRY_VOID(require_platform(caller));
   MUSTER_TRY(const Bytes serial, from_hex(serial_hex));
-  auto revoked = db::run_in_transaction(
-      context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-        const registry::Revocation revocation{registry::RevocationReason::kCessationOfOperation, context.clock.now()};
-        MUSTER_TRY_VOID(registry::revoke_intent(tx, issuer, serial, revocation));
-        registry::AuditEvent event = audit_event(context, caller, TenantId{}, "intent.revoke");
-        event.target = "issuer:" + issuer.text();
-        event.detail.emplace_back(registry::AuditField::kSerial, serial_hex);
-        return registry::append_audit_event(tx, event);
-      });
+  auto revoked = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
+    const registry::Revocation revocation{registry::RevocationReason::kCessationOfOperation, context.clock.now()};
+    MUSTER_TRY_VOID(registry::revoke_intent(tx, issuer, serial, revocation));
+    registry::AuditEvent event = audit_event(context, caller, TenantId{}, "intent.revoke");
+    event.target = "issuer:" + issuer.text();
+    event.detail.emplace_back(registry::AuditField::kSerial, serial_hex);
+    return registry::append_audit_event(tx, event);
+  });
   if (revoked.ok()) impl_->crls.mark_revoked(issuer);
   return revoked;
 }

@@ -67,7 +67,7 @@ struct IssuedCertificate {
 
 struct RevocationRequest {
   TenantId tenant;
-  std::string certificate;  // id (64 hexadecimal digits) or serial
+  std::string certificate;             // id (64 hexadecimal digits) or serial
   std::string reason = "unspecified";  // RFC 5280 §5.3.1 name
 };
 
@@ -83,9 +83,9 @@ enum class InfrastructureRole : std::uint8_t { kServer, kBroker, kEdge };
 
 struct InfrastructureRequest {
   InfrastructureRole role = InfrastructureRole::kServer;
-  std::string csr;                  // PEM; only its key is used
-  std::vector<std::string> names;   // kServer, kBroker: DNS names or IP addresses, from configuration or registry
-  std::optional<EdgeId> edge;       // kBroker (whose broker) and kEdge
+  std::string csr;                 // PEM; only its key is used
+  std::vector<std::string> names;  // kServer, kBroker: DNS names or IP addresses, from configuration or registry
+  std::optional<EdgeId> edge;      // kBroker (whose broker) and kEdge
 };
 
 struct ValidationRequest {

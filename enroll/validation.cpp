@@ -74,11 +74,10 @@ Result<ValidationAnswer> validate_certificate(AuthorityContext& context, const C
   }
   const UtcTime at = request.at.value_or(context.clock.now());
   MUSTER_TRY(const RegistryFacts facts,
-             db::run_in_transaction(context.pool, db::Scope::of_tenant(request.tenant), [&](db::Transaction& tx) {
-               return load_facts(tx, request.tenant, leaf, at);
-             }));
-  x509::ChainReport report = x509::verify_chain(leaf, intermediates, facts.anchors,
-                                                {x509::ChainPurpose::kDevice, context.trust_domain, at});
+             db::run_in_transaction(context.pool, db::Scope::of_tenant(request.tenant),
+                                    [&](db::Transaction& tx) { return load_facts(tx, request.tenant, leaf, at); }));
+  x509::ChainReport report =
+      x509::verify_chain(leaf, intermediates, facts.anchors, {x509::ChainPurpose::kDevice, context.trust_domain, at});
   ValidationAnswer answer;
   answer.findings = std::move(report.findings);
   add_registry_findings(facts, report, answer);

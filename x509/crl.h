@@ -29,7 +29,7 @@ struct Crl {
   Bytes signature;
   UtcTime this_update{};
   UtcTime next_update{};
-  std::string number_hex;       // cRLNumber
+  std::string number_hex;        // cRLNumber
   std::string distribution_uri;  // of the issuingDistributionPoint; empty: none
   std::vector<CrlEntry> entries;
 

@@ -16,14 +16,14 @@ namespace muster::x509 {
 namespace {
 
 constexpr unsigned kMinRsaBits = 2048;
-constexpr unsigned kMaxRsaBits = 4096;   // verification cost grows with the square: 16384 bits is an attack
+constexpr unsigned kMaxRsaBits = 4096;  // verification cost grows with the square: 16384 bits is an attack
 constexpr unsigned kMaxExponentBits = 256;
 constexpr std::size_t kEd25519Octets = 32;
 
 struct Spki {
-  BytesView algorithm;                      // OID contents
+  BytesView algorithm;                       // OID contents
   std::optional<DerElementView> parameters;  // absent for Ed25519
-  BytesView key;                            // BIT STRING without its first octet
+  BytesView key;                             // BIT STRING without its first octet
 };
 
 Error refuse(std::string_view reason, std::string detail = {}) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: a registration authority over a real PostgreSQL with two tenants, and keys made by OpenSSL as a device would.
+// Purpose: a registration authority over a real PostgreSQL with two tenants, and keys made by OpenSSL as a device
+// would.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -113,11 +114,10 @@ class EnrollLab : public ::testing::Test {
   }
 
   DeviceId device_id(const LabTenant& tenant, const std::string& device) {
-    return db::run_in_transaction(
-               *pool, db::Scope::of_tenant(tenant.id),
-               [&](db::Transaction& tx) {
-                 return registry::get_device(tx, tenant.id, DeviceName::parse(device).value());
-               })
+    return db::run_in_transaction(*pool, db::Scope::of_tenant(tenant.id),
+                                  [&](db::Transaction& tx) {
+                                    return registry::get_device(tx, tenant.id, DeviceName::parse(device).value());
+                                  })
         .value()
         .id;
   }

@@ -29,8 +29,8 @@ TEST_F(Enrolment, DeviceGetsACertificateThatOpensslVerifiesToTheRoot) {
   std::ofstream{folder / "chain"} << issued->chain_pem;
   std::ofstream{folder / "leaf"} << issued->certificate_pem;
   test_support::SpawnOptions verify;
-  verify.command = {"openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", folder / "root",
-                    "-untrusted", folder / "chain", folder / "leaf"};
+  verify.command = {"openssl", "verify",        "-x509_strict", "-purpose",       "sslclient",
+                    "-CAfile", folder / "root", "-untrusted",   folder / "chain", folder / "leaf"};
   EXPECT_TRUE(test_support::run(verify).success());
   const auto leaf = x509::Certificate::parse_pem(issued->certificate_pem).value();
   EXPECT_EQ(leaf.only_uri_san(), "spiffe://acme.muster.internal/device/pump-7");
@@ -113,9 +113,13 @@ TEST_F(Enrolment, KeyRevokedForCompromiseIsNeverAcceptedAgain) {
 
 TEST_F(Enrolment, CallersOfAnotherTenantAndReadersAreRefused) {
   const DeviceKey key;
-  const std::vector<Caller> callers{beta.admin, beta.factory, caller(CallerRole::kAuditor, acme.id),
-                                    caller(CallerRole::kApplication, acme.id), caller(CallerRole::kEdge, acme.id),
-                                    caller(CallerRole::kTenantAdmin, std::nullopt), Caller{}};
+  const std::vector<Caller> callers{beta.admin,
+                                    beta.factory,
+                                    caller(CallerRole::kAuditor, acme.id),
+                                    caller(CallerRole::kApplication, acme.id),
+                                    caller(CallerRole::kEdge, acme.id),
+                                    caller(CallerRole::kTenantAdmin, std::nullopt),
+                                    Caller{}};
   for (const Caller& who : callers) {
     EXPECT_EQ(reason_of(authority->enroll(who, request(acme, "pump-7", key))), "enroll.caller_forbidden");
   }
@@ -205,8 +209,7 @@ TEST_F(Enrolment, RevocationIsOnTheCrlAtOnceAndIdempotent) {
   EXPECT_EQ(crl.entries[0].serial_hex, issued.serial_hex);
   EXPECT_EQ(crl.entries[0].reason_code, 4);
   EXPECT_GT(crl.number_hex, empty.number_hex);
-  const auto anchor =
-      x509::TrustAnchor::parse_der(x509::Certificate::parse_pem(issuer.certificate_pem)->der()).value();
+  const auto anchor = x509::TrustAnchor::parse_der(x509::Certificate::parse_pem(issuer.certificate_pem)->der()).value();
   EXPECT_TRUE(crl.verify(anchor.key()).ok());
   EXPECT_EQ(authority->crl(issuer.id, 1).error().reason, "enroll.crl_shard_unknown");
 }

@@ -95,8 +95,7 @@ TEST_F(Issuing, NotAfterIsInclusive) {
 TEST_F(Issuing, NothingOutlivesItsIssuer) {
   IssuerIdentity dying = h.issuing.identity;
   dying.not_after = h.now + std::chrono::hours{1};
-  const Bytes leaf =
-      h.issue(Profile::standard(CertificateKind::kDevice), dying, h.device_subject("pump-7"));
+  const Bytes leaf = h.issue(Profile::standard(CertificateKind::kDevice), dying, h.device_subject("pump-7"));
   EXPECT_EQ(x509::Certificate::parse_der(leaf)->not_after(), dying.not_after);
 }
 
@@ -111,8 +110,8 @@ TEST_F(Issuing, LookAlikeCaOfTheSameNameIsRefusedByKey) {
 }
 
 TEST_F(Issuing, AnotherTenantsNameViolatesTheIssuersConstraint) {
-  const Bytes leaf = h.issue(Profile::standard(CertificateKind::kDevice), h.issuing.identity,
-                             h.device_subject("pump-7", "beta"));
+  const Bytes leaf =
+      h.issue(Profile::standard(CertificateKind::kDevice), h.issuing.identity, h.device_subject("pump-7", "beta"));
   const auto verdict = verify(leaf, {}, h.issuing, h.now);
   ASSERT_FALSE(verdict.ok());
   EXPECT_EQ(verdict.error().reason, "chain.name_constraint_violated");
@@ -121,12 +120,10 @@ TEST_F(Issuing, AnotherTenantsNameViolatesTheIssuersConstraint) {
 TEST_F(Issuing, PlantCaMayNotMakeAnotherCa) {
   const TestCa plant =
       h.make_ca(CertificateKind::kPlantCa, x509::KeyAlgorithm::kP256, &h.issuing, "acme.muster.internal");
-  const Bytes good =
-      h.issue(Profile::standard(CertificateKind::kDevice), plant.identity, h.device_subject("pump-7"));
+  const Bytes good = h.issue(Profile::standard(CertificateKind::kDevice), plant.identity, h.device_subject("pump-7"));
   EXPECT_TRUE(verify(good, {plant.der}, h.issuing, h.now).ok());
   const TestCa below = h.make_ca(CertificateKind::kPlantCa, x509::KeyAlgorithm::kP256, &plant, "acme.muster.internal");
-  const Bytes bad =
-      h.issue(Profile::standard(CertificateKind::kDevice), below.identity, h.device_subject("pump-7"));
+  const Bytes bad = h.issue(Profile::standard(CertificateKind::kDevice), below.identity, h.device_subject("pump-7"));
   const auto verdict = verify(bad, {below.der, plant.der}, h.issuing, h.now);
   ASSERT_FALSE(verdict.ok());
   EXPECT_EQ(verdict.error().reason, "chain.path_length_exceeded");
@@ -199,7 +196,10 @@ INSTANTIATE_TEST_SUITE_P(
     Fields, Linting,
     ::testing::Values(
         LintCase{"serial", reasons::kLintSerial, [](auto&, auto&, Bytes& serial, auto&) { serial[3] ^= 1; }},
-        LintCase{"short_serial", reasons::kLintSerial, [](auto&, auto&, Bytes& serial, auto&) { serial = {1, 2}; }},
+        LintCase{"short_serial", reasons::kLintSerial,
+                 [](auto&, auto&, Bytes& serial, auto&) {
+                   serial = {1, 2};
+                 }},
         LintCase{"issuer", reasons::kLintIssuer,
                  [](auto&, IssuerIdentity& issuer, auto&, auto&) { issuer.name = subject_name("other"); }},
         LintCase{"authority_key", reasons::kLintKeyIdentifier,
@@ -239,8 +239,8 @@ TEST_F(Issuing, CrlPassesOpensslAndOurParser) {
   EXPECT_FALSE(crl->verify(x509::TrustAnchor::parse_der(h.intermediate.der)->key()).ok());
   write(folder / "crl.pem", x509::write_pem("X509 CRL", der));
   write(folder / "ca.pem", pem(h.issuing.der));
-  EXPECT_TRUE(openssl({"crl", "-in", folder / "crl.pem", "-noout", "-text", "-CAfile", folder / "ca.pem"},
-                      folder / "out"));
+  EXPECT_TRUE(
+      openssl({"crl", "-in", folder / "crl.pem", "-noout", "-text", "-CAfile", folder / "ca.pem"}, folder / "out"));
   std::ifstream shown{folder / "out"};
   const std::string text{std::istreambuf_iterator<char>{shown}, {}};
   EXPECT_NE(text.find("Issuing Distribution Point: critical"), std::string::npos);
