@@ -121,7 +121,7 @@ class BrokerLab : public testing::Test {
 
   void heartbeat() { ASSERT_TRUE(writer_->write_heartbeat(position_, SystemClock().now(), boottime_now()).ok()); }
 
-  void start_broker(const std::string& extra_options = "") {
+  void start_broker(const std::string& extra_options = "", const std::vector<std::string>& environment = {}) {
     port_ = free_port();
     const Credential server = make_certificate({.common_name = "127.0.0.1", .extended_key_usage = "serverAuth"});
     server.write(path("server.pem"), path("server.key"));
@@ -140,7 +140,7 @@ class BrokerLab : public testing::Test {
            << path("server.key") << "\nrequire_certificate true\n";
     config.close();
     broker_ = ChildProcess::spawn({.command = {"mosquitto", "-c", path("mosquitto.conf")},
-                                   .environment = {},
+                                   .environment = environment,
                                    .output_file = path("broker.log"),
                                    .run_as = "",
                                    .death_signal = SIGKILL});
@@ -217,6 +217,12 @@ class BrokerLab : public testing::Test {
     return std::ranges::any_of(all, [&](const Recorded& r) {
       return r.kind == kind && r.principal == principal && (reason.empty() || r.reason == reason);
     });
+  }
+
+  bool log_says(const std::string& text) const {
+    std::ifstream log(path("broker.log"));
+    return std::string{std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()}.find(text) !=
+           std::string::npos;
   }
 
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
