@@ -140,6 +140,13 @@ class PolicyMatcher {
     for (std::size_t i = first; i < rule.levels.size(); ++i) {
       const Level& level = rule.levels[i];
       if (level.kind == Level::Kind::kRest) return true;
+      if (level.kind == Level::Kind::kSegments && level.segments.size() == 1) {
+        const auto value = only_value(level.segments[0], subject);
+        if (value) {
+          if (!take_value(rest, *value)) return false;
+          continue;
+        }
+      }
       const auto text = take_level(rest);
       if (!text || *text == "#") return false;
       if (level.kind == Level::Kind::kAnyLevel) continue;
@@ -147,6 +154,30 @@ class PolicyMatcher {
       if (*text == "+" || !matches_level(level.segments, subject, *text)) return false;
     }
     return !rest;
+  }
+
+  // The text that a level of one segment must equal, where that is one text: most levels of most policies, so the
+  // decision compares without looking for the next '/'.
+  static std::optional<std::string_view> only_value(const Segment& segment, const PolicySubject& subject) {
+    switch (segment.kind) {
+      case Segment::Kind::kLiteral: return segment.text;
+      case Segment::Kind::kTenant: return subject.tenant;
+      case Segment::Kind::kDevice: return subject.device;
+      case Segment::Kind::kGroup:
+      case Segment::Kind::kLabel: return std::nullopt;
+    }
+    return std::nullopt;
+  }
+
+  static bool take_value(std::optional<std::string_view>& rest, std::string_view value) {
+    if (!rest || value.empty() || !rest->starts_with(value)) return false;
+    if (rest->size() == value.size()) {
+      rest.reset();
+      return true;
+    }
+    if ((*rest)[value.size()] != '/') return false;
+    rest->remove_prefix(value.size() + 1);
+    return true;
   }
 
   static bool matches_level(std::span<const Segment> segments, const PolicySubject& subject, std::string_view text) {
