@@ -29,7 +29,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// sockaddr_un holds 108 bytes with the final zero; PostgreSQL's file name is ".s.PGSQL.5432.lock" at the longest.
+// sockaddr_un holds 108 bytes with the final zero.
 constexpr std::size_t kLongestSocketFolder = 107 - sizeof("/.s.PGSQL.5432");
 
 Error unusable(const std::string& path, const std::string& why) {
@@ -233,6 +233,10 @@ Result<void> DeploymentFolder::place_socket() {
   MUSTER_TRY_VOID(make_private_folder(socket_folder_, database_user_, database_group_));
   return write_file_durably(paths_.at("run/socket-folder"),
                             {reinterpret_cast<const std::uint8_t*>(note.data()), note.size()}, 0644);
+}
+
+void DeploymentFolder::forget_socket_folder() const {
+  if (!socket_folder_.starts_with(paths_.root() + "/")) rmdir(socket_folder_.c_str());
 }
 
 }  // namespace muster::cli

@@ -54,6 +54,8 @@ class DeploymentFolder {
   // Where PostgreSQL's data and socket lie; the socket's path must stay below 108 bytes.
   const std::string& database_folder() const { return database_folder_; }
   const std::string& socket_folder() const { return socket_folder_; }
+  // Removes a socket folder outside the deployment, once PostgreSQL has ended.
+  void forget_socket_folder() const;
   // The user PostgreSQL runs as: ours, or `postgres` when we are root.
   uid_t database_user() const { return database_user_; }
   gid_t database_group() const { return database_group_; }

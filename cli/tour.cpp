@@ -95,6 +95,7 @@ Result<void> Tour::show_stream(const std::string& token_file) {
   MUSTER_TRY(ApiSession application, ApiSession::open(options));
   const std::string target =
       tenant_path("acme") + "/streams/normalized/records?group=tour-" + run_id_ + "&max=200&wait_ms=1000";
+  say(dim("  waiting for the first records"));
   const auto deadline = Clock::now() + kStreamLimit;
   std::size_t seen = 0;
   while (seen < kRecordsShown && Clock::now() < deadline && !supervisor_.stopping()) {

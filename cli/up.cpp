@@ -76,6 +76,7 @@ int up(const UpOptions& options) {
   std::jthread director([&] { direct_without_throwing(options, *folder, supervisor); });
   const int status = supervisor.run([] { say("stopping: devices, broker, worker, edge, server, PostgreSQL"); });
   director.join();
+  folder->forget_socket_folder();
   say("stopped");
   return status;
 }
