@@ -2,7 +2,12 @@
 #include "db/transaction.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <thread>
 
+#include "core/random.h"
 #include "db/reasons.h"
 #include "db/transaction_impl.h"
 
@@ -74,6 +79,12 @@ Result<void> attempt(Connection& connection, const Scope& scope,
   return done;
 }
 
+// Whoever lost a deadlock must not come back before the winner has woken up, or they meet again: 5 to 68 ms, doubling.
+void back_off(int attempts_left) {
+  const std::uint8_t jitter = random_bytes(1)[0];
+  std::this_thread::sleep_for(std::chrono::milliseconds(5 + (jitter >> 2)) * (1 << (kAttempts - attempts_left)));
+}
+
 bool is_contention(const Error& error) { return error.reason == kDatabaseContention; }
 
 }  // namespace
@@ -104,6 +115,7 @@ Result<void> run_transaction(ConnectionPool& pool, const Scope& scope,
   for (int left = kAttempts;; --left) {
     auto done = attempt(lease.connection(), scope, body);
     if (done.ok() || !is_contention(done.error()) || left == 1) return done;
+    back_off(left);
   }
 }
 

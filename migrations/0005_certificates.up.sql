@@ -84,7 +84,7 @@ CREATE POLICY certificate_intents_own ON muster.certificate_intents TO muster_te
   USING (tenant_id = muster.current_tenant());
 CREATE POLICY certificate_intents_system_read ON muster.certificate_intents FOR SELECT TO muster_system USING (true);
 CREATE POLICY certificate_intents_system_revoke ON muster.certificate_intents FOR UPDATE TO muster_system
-  USING (revoked_at IS NULL);
+  USING (revoked_at IS NULL) WITH CHECK (revoked_at IS NOT NULL);
 CREATE POLICY certificate_intents_system_prune ON muster.certificate_intents FOR DELETE TO muster_system
   USING (revoked_at IS NULL);
 CREATE POLICY certificates_own_read ON muster.certificates FOR SELECT TO muster_tenant
