@@ -113,7 +113,8 @@ Result<Page<CertificateRow>> list_certificates(db::Transaction& tx, const Tenant
 
 // How many certificates the device ever got, revoked and expired ones included: a factory may ask for the first only.
 // One count per device, in order. Locks the devices' rows until the end of the transaction, so that two requests for a
-// first certificate cannot both see zero.
+// first certificate cannot both see zero: for that it must be asked in the transaction that stores (and may be asked
+// before signing as well, to refuse early).
 Result<std::vector<std::size_t>> count_certificates(db::Transaction& tx, const TenantId& tenant,
                                                     std::span<const DeviceId> devices);
 
