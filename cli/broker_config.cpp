@@ -28,7 +28,7 @@ std::string broker_config_text(const BrokerConfig& config) {
       "sys_interval 10\n"
       "connection_messages true\n"
       "log_timestamp false\n"
-      "log_dest stdout\n"
+      "log_dest stderr\n"  // its standard output is buffered in blocks: lines would come seconds late
       "log_type error\n"
       "log_type warning\n"
       "log_type notice\n"

@@ -61,7 +61,8 @@ std::string render_json(const std::string& component, const nlohmann::ordered_js
 
 // PostgreSQL and mosquitto write text. What they say while they start and stop is expected and stays in the file.
 bool is_trouble(const std::string& line) {
-  for (const char* expected : {"starting up", "shutting down", "administrator command", "Client ", "No such role"}) {
+  for (const char* expected :
+       {"starting up", "shutting down", "administrator command", "Client ", "should not be run as root"}) {
     if (line.find(expected) != std::string::npos) return false;
   }
   for (const char* trouble : {"FATAL:", "PANIC:", "Error: ", "Warning: ", "error: "}) {

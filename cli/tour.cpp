@@ -21,6 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kStreamLimit{45};
 constexpr std::chrono::milliseconds kCutLimit{1'000};  // the promise: cut off within a second
 constexpr std::size_t kRecordsShown = 5;
+constexpr std::size_t kShownOctets = 140;  // of a record
 
 void heading(const std::string& text) {
   say("");
@@ -29,9 +30,15 @@ void heading(const std::string& text) {
 
 // One normalised record in one line: who, when, what.
 std::string render_record(const nlohmann::json& record) {
-  std::string data = record.contains("data") ? record["data"].dump() : std::string("(no data)");
-  if (data.size() > 150) data = data.substr(0, 147) + "...";
-  return "  " + record.value("key", std::string("?")) + "  " + record.value("time", std::string()) + "  " + data;
+  const nlohmann::json::json_pointer where("/data/data/measurements");
+  std::string out = "  " + record.value("key", std::string("?")) + " ";
+  if (!record.contains(where)) return out + record.dump().substr(0, kShownOctets);
+  for (const nlohmann::json& measurement : record.at(where)) {
+    out +=
+        " " + measurement.value("name", std::string("?")) + "=" + measurement.value("value", nlohmann::json()).dump();
+    if (out.size() > kShownOctets) return out + " …";
+  }
+  return out;
 }
 
 }  // namespace
