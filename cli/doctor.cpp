@@ -124,11 +124,11 @@ Finding check_wal(const FolderPaths& paths) {
 
 Finding check_snapshot(const FolderPaths& paths) {
   std::error_code fault;
-  fs::file_time_type newest{};
+  auto newest = fs::file_time_type::min();
   for (const auto& entry : fs::directory_iterator(paths.snapshot(), fault)) {
     newest = std::max(newest, entry.last_write_time(fault));
   }
-  if (newest == fs::file_time_type{}) return {"snapshot", false, "there is none: the broker refuses everybody"};
+  if (newest == fs::file_time_type::min()) return {"snapshot", false, "there is none: the broker refuses everybody"};
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(fs::file_time_type::clock::now() - newest).count();
   // The edge writes a heartbeat after each answer of the server; these wait for at most half a minute.
   return {"snapshot", age < 180, "written " + std::to_string(age) + " s ago"};

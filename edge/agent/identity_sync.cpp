@@ -140,10 +140,12 @@ Result<void> IdentitySync::load_everything() {
 Result<void> IdentitySync::follow() {
   const StreamPosition held = folder_.view()->position();
   const auto asked_at = boottime_now();
+  // The first answer after a start is wanted at once: until it comes the edge cannot say that it is well.
+  const auto wait = answered_at_ < 0 ? std::chrono::milliseconds{0} : config_.poll_wait;
   int status = 0;
   const auto stream = fetch("/v1/edge/changes?since=" + to_uuid_text(held.epoch) + ":" + std::to_string(held.number) +
-                                "&wait_ms=" + std::to_string(config_.poll_wait.count()),
-                            config_.poll_wait + kPollSlack, status);
+                                "&wait_ms=" + std::to_string(wait.count()),
+                            wait + kPollSlack, status);
   if (status == 410) {
     reload_ = true;
     return {};
