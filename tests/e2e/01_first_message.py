@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from lab import BINARIES, Lab, Process, run_story
+from lab import BINARIES, SOURCE, Lab, Process, run_story
 
 PROGRAM = os.path.join(BINARIES, "muster")
 
@@ -57,7 +57,24 @@ def check_tour(check, done, who):
               f"{who}: refused: {attempt}")
 
 
+def check_examples(check):
+    for program in ("server", "edge", "worker"):
+        example = os.path.join(SOURCE, "docs/config", program + ".toml")
+        done = subprocess.run([PROGRAM, program, "--config", example, "--check-config"], capture_output=True, text=True,
+                              timeout=30, check=False)
+        check(done.returncode == 0, f"docs/config/{program}.toml is a good configuration", done.stderr)
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as misspelt:
+            with open(example) as file:
+                misspelt.write("misspelt_key = 1\n" + file.read())
+            misspelt.flush()
+            done = subprocess.run([PROGRAM, program, "--config", misspelt.name, "--check-config"], capture_output=True,
+                                  text=True, timeout=30, check=False)
+        check(done.returncode == 1 and "misspelt_key" in done.stderr, f"muster {program} names a key it does not know",
+              done.stderr)
+
+
 def story(check):
+    check_examples(check)
     base = tempfile.mkdtemp(prefix="muster first ", dir="/tmp")  # a space in every path
     os.chmod(base, 0o755)
     try:
