@@ -114,6 +114,7 @@ def second_start(check, folder):
               misspelt.stderr)
     finally:
         check(lab.stop() == 0, "Ctrl-C ends with exit status 0")
+        lab.close()
     check(not processes_that_name(folder), "nothing is left behind after Ctrl-C")
 
 
@@ -130,6 +131,7 @@ def killed_supervisor(check, folder):
           processes_that_name(folder))
     lab.start()
     check(lab.stop() == 0, "it starts again after that")
+    lab.close()
 
 
 def other_user(check, base):
