@@ -30,7 +30,8 @@ std::string meaning(std::string_view input, std::size_t piece) {
         if (!parser.begin_body(muster::http::BodyStorage::kMemory, 65536).ok()) return out + "body refused";
         break;
       case RequestParser::Step::kComplete:
-        out += parser.request().method + " " + parser.request().target + " " + std::to_string(parser.body_bytes()) + "\n";
+        out +=
+            parser.request().method + " " + parser.request().target + " " + std::to_string(parser.body_bytes()) + "\n";
         if (!parser.keep_alive()) return out;
         parser.reset();
         break;
