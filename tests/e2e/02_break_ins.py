@@ -3,6 +3,9 @@
 
 Every refusal is also counted in the plugin's metrics by its reason and stands in a lifecycle stream.
 """
+# ruff: noqa: E402 - lab comes first: it finds a Python that has the packages.
+from lab import Device, Lab, run_story, wait_until
+
 import datetime
 import itertools
 import subprocess
@@ -14,7 +17,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 import mqtt_client
 import pki
 import stolen_key
-from lab import Device, Lab, run_story, wait_until
 
 DENIED = 0x87
 

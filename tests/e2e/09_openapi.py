@@ -3,6 +3,9 @@
 
 MUSTER_SEED repeats a run; MUSTER_ROUNDS makes it longer.
 """
+# ruff: noqa: E402 - lab comes first: it finds a Python that has the packages.
+from lab import SOURCE, Answer, Lab, run_story
+
 import collections
 import http.client
 import json
@@ -15,7 +18,6 @@ import yaml
 
 import openapi
 import pki
-from lab import SOURCE, Answer, Lab, run_story
 
 SEED = int(os.environ.get("MUSTER_SEED", time.time_ns() % 1_000_000))
 ROUNDS = int(os.environ.get("MUSTER_ROUNDS", "12"))

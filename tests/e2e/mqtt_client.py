@@ -120,9 +120,13 @@ class Client:
     # --- talking -------------------------------------------------------------------------------------------------
 
     def publish(self, topic, payload, *, qos=1, retain=False, timeout=10):
-        """Returns the PUBACK's reason code (0 with MQTT 3.1.1), None for QoS 0; raises Closed when it was cut."""
+        """Returns the PUBACK's reason code (0 with MQTT 3.1.1), None for QoS 0; raises Closed when it was cut.
+        "No matching subscribers" (0x10) is success too, and returned as 0."""
         identifier = self.send_publish(topic, payload, qos=qos, retain=retain)
-        return self.wait_answer(PUBACK, identifier, timeout)[0] if qos else None
+        if not qos:
+            return None
+        code = self.wait_answer(PUBACK, identifier, timeout)[0]
+        return 0 if code == 0x10 else code
 
     def send_publish(self, topic, payload, *, qos=1, retain=False):
         """Sends without waiting and returns the packet id."""
