@@ -78,6 +78,11 @@ std::string lower(std::string text) {
   return text;
 }
 
+void take_head(ClientResponse& target, const httplib::Response& source) {
+  target.status = source.status;
+  for (const auto& [name, value] : source.headers) target.headers.emplace(lower(name), value);
+}
+
 }  // namespace
 
 std::string percent_encode(std::string_view text) {
@@ -129,8 +134,7 @@ httplib::Request Client::State::make_request(const ClientRequest& request, Excha
   out.body = request.body;
   if (!request.body.empty()) out.headers.emplace("Content-Type", request.content_type);
   out.response_handler = [&exchange](const httplib::Response& response) {
-    exchange.response.status = response.status;
-    for (const auto& [name, value] : response.headers) exchange.response.headers.emplace(lower(name), value);
+    take_head(exchange.response, response);
     return true;
   };
   out.content_receiver = [this, &exchange](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
@@ -154,20 +158,24 @@ Result<void> Client::State::perform(const ClientRequest& request, Exchange& exch
     in_flight = true;
   }
   httplib::Request prepared = make_request(request, exchange);
-  httplib::Response ignored;
+  httplib::Response answer;
   httplib::Error error = httplib::Error::Success;
-  bool done = http.send(prepared, ignored, error);
+  bool done = http.send(prepared, answer, error);
   // A kept connection may have been closed by the server just now: then a request without effects is asked again.
   if (!done && reused && request.method == "GET" && exchange.response.status == 0 && !canceled) {
     prepared = make_request(request, exchange);
-    done = http.send(prepared, ignored, error);
+    done = http.send(prepared, answer, error);
   }
   {
     const std::lock_guard lock{flight_mutex};
     in_flight = false;
   }
   landed.notify_all();
-  if (done) return {};
+  if (done) {
+    // httplib calls no response_handler for an answer that has no body (204, HEAD).
+    if (exchange.response.status == 0) take_head(exchange.response, answer);
+    return {};
+  }
   if (exchange.too_large) {
     return Error{ErrorCode::kResourceExhausted, reasons::kResponseTooLarge, "the answer exceeds the client's limit"};
   }

@@ -49,6 +49,11 @@ Router make_router() {
   }));
   router.add(
       route("POST", "/echo", [](const Request& asked) { return json_response(200, std::string{*asked.body.view()}); }));
+  router.add(route("DELETE", "/nothing-to-say", [](const Request&) {
+    Response response;
+    response.status = 204;
+    return response;
+  }));
   router.add(route("GET", "/throw", [](const Request&) -> Response { throw std::runtime_error{"secret"}; }));
   router.add(route("GET", "/lines", [](const Request&) {
     Response response;
@@ -181,6 +186,14 @@ TEST_F(HttpServer, FaultsBecomeProblemsWithoutDetail) {
   ASSERT_TRUE(large.ok()) << large.error().detail;
   EXPECT_EQ(large->status, 413);
   EXPECT_NE(large->body.find(reasons::kBodyTooLarge), std::string::npos);
+}
+
+TEST_F(HttpServer, AnAnswerWithoutABodyHasItsStatus) {
+  start({});
+  Client http = client(false);
+
+  EXPECT_EQ(http.send(request("DELETE", "/nothing-to-say"))->status, 204);
+  EXPECT_EQ(http.send(request("HEAD", "/hello"))->status, 200);
 }
 
 TEST_F(HttpServer, AnswersHeadWithoutABody) {
