@@ -182,9 +182,7 @@ http::Route to_route(ApiContext& context, Operation operation) {
   route.storage = operation.storage;
   const auto shared = std::make_shared<const Operation>(std::move(operation));
   route.handler = [&context, shared](const http::Request& request) { return answer(context, request, *shared); };
-  if (shared->storage == http::BodyStorage::kFile) {
-    route.admit = [&context, shared](const http::Request& request) { return admit(context, request, *shared); };
-  }
+  route.admit = [&context, shared](const http::Request& request) { return admit(context, request, *shared); };
   return route;
 }
 

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kReadChunk = 16'384;
 constexpr std::size_t kMaxDrained = 64u << 20;  // of a body that was refused unread
+constexpr std::size_t kFreeBodyBytes = 16'384;  // what anybody may park in our memory
 constexpr std::chrono::milliseconds kDrainTime{5'000};
 
 const Log& log() {
@@ -205,7 +206,7 @@ bool Connection::begin_body() {
   const Request& request = parser_.request();
   const Route* route = match_.route;
   if (route == nullptr) return answer_unrouted();
-  if (parser_.has_body() && route->admit) {
+  if (route->admit && parser_.body_may_exceed(kFreeBodyBytes)) {
     std::optional<Response> refused = admit(*route);
     if (refused) return respond(std::move(*refused), false), false;
   }

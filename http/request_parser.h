@@ -40,6 +40,8 @@ class RequestParser {
   bool keep_alive() const { return keep_alive_; }
   bool expects_continue() const { return expects_continue_; }
   bool has_body() const { return chunked_ || remaining_ > 0; }
+  // Of its head: longer than `octets`, or of unknown length.
+  bool body_may_exceed(std::size_t octets) const { return chunked_ || remaining_ > octets; }
   bool is_empty() const { return buffer_.empty() && state_ == State::kHead; }  // nothing of a request arrived yet
   std::size_t body_bytes() const { return request_.body.size(); }
   void reset();

@@ -13,7 +13,7 @@
 namespace muster::http {
 
 using Handler = std::function<Response(const Request&)>;
-// Looks at a request before its body is read: an answer here ends it.
+// Looks at a request before a body of more than a few KiB is read: an answer here ends it.
 using Admission = std::function<std::optional<Response>(const Request&)>;
 
 struct Route {
@@ -22,7 +22,7 @@ struct Route {
   Handler handler;
   std::size_t max_body_bytes = 1u << 20;
   BodyStorage storage = BodyStorage::kMemory;
-  Admission admit;  // may be empty; always there where the body may be large
+  Admission admit;  // may be empty
 };
 
 // Router finds a route by whole segments; a literal one wins over a parameter. HEAD is answered by GET's route.

@@ -188,6 +188,7 @@ TEST_F(ApiLab, WhatIsTooLargeOrUnknownIsRefusedWithItsReason) {
   const std::string large = R"({"name":")" + std::string((1u << 20) + 1, 'x') + "\"}";
 
   EXPECT_EQ(send({acme.admin, ""}, "POST", acme.path + "/devices", large).reason(), "request.body_too_large");
+  EXPECT_EQ(send({"", ""}, "POST", acme.path + "/devices", large).reason(), "auth.required");
   EXPECT_EQ(send({acme.admin, ""}, "POST", acme.path + "/devices", R"({"name":"a","x":1})").reason(),
             "request.field_unknown");
   EXPECT_EQ(send({acme.admin, ""}, "POST", acme.path + "/devices", "{").reason(), "request.json_malformed");
