@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 import pki
 
 QUERY = """
-SELECT t.id, i.id, k.id, encode(k.blob, 'hex'), encode(i.certificate, 'hex')
-FROM muster.tenants t JOIN muster.issuers i ON i.tenant_id = t.id JOIN muster.issuer_keys k ON k.issuer_id = i.id
+SELECT d.id, t.id, i.id, k.id, encode(k.blob, 'hex'), encode(i.certificate, 'hex')
+FROM muster.deployment d CROSS JOIN muster.tenants t JOIN muster.issuers i ON i.tenant_id = t.id JOIN muster.issuer_keys k ON k.issuer_id = i.id
 WHERE t.name = '{tenant}' AND i.status = 'active' AND i.kind = 'tenant-issuing'
 """
 
@@ -53,13 +53,13 @@ def unwrap(kek, blob, deployment, ids, spki_sha256):
     return AESGCM(data_key).decrypt(rest[60:72], rest[72:], bound)
 
 
-def steal_issuer(lab, tenant, trust_domain):
+def steal_issuer(lab, tenant):
     """The tenant's issuing CA with its private key, as a pki.Authority."""
-    tenant_id, issuer_id, key_id, blob, certificate = query(lab, QUERY.format(tenant=tenant))[0]
+    deployment, tenant_id, issuer_id, key_id, blob, certificate = query(lab, QUERY.format(tenant=tenant))[0]
     certificate = x509.load_der_x509_certificate(bytes.fromhex(certificate))
     spki = certificate.public_key().public_bytes(serialization.Encoding.DER,
                                                  serialization.PublicFormat.SubjectPublicKeyInfo)
     ids = [uuid.UUID(i).bytes for i in (tenant_id, issuer_id, key_id)]
-    pkcs8 = unwrap(read_kek(lab), bytes.fromhex(blob), trust_domain, ids, hashlib.sha256(spki).digest())
+    pkcs8 = unwrap(read_kek(lab), bytes.fromhex(blob), deployment, ids, hashlib.sha256(spki).digest())
     key = serialization.load_der_private_key(pkcs8, password=None)
     return pki.Authority(certificate.subject, key, certificate)
