@@ -20,7 +20,7 @@ import openapi
 import pki
 
 SEED = int(os.environ.get("MUSTER_SEED", time.time_ns() % 1_000_000))
-ROUNDS = int(os.environ.get("MUSTER_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("MUSTER_ROUNDS", "30"))
 # What the story itself needs must not be deleted or revoked by a generated request.
 SPARED = ("DELETE", "PATCH", "PUT")
 
@@ -93,12 +93,14 @@ def make_body(document, operation, chance):
     kind, schema = document.body_schema(operation)
     if kind is None:
         return (None, {}) if chance.random() < 0.9 else (b"{}", {"Content-Type": "application/json"})
-    value = document.example(schema, chance)
+    # A line of NDJSON is not in the document.
+    line = {"device": chance.choice(["bare", "pump", "g1"]), "csr": pki.csr_pem(pki.new_key()), "create": True}
+    value = line if "ndjson" in kind else document.example(schema, chance)
     if chance.random() < 0.5:
         value = document.damaged(value, chance)
     body = json.dumps(value, ensure_ascii=chance.random() < 0.5).encode(errors="surrogatepass")
     if "ndjson" in kind:
-        body = body + b"\n" + json.dumps({"device": "bare", "csr": pki.csr_pem(pki.new_key())}).encode() + b"\n"
+        body += b"\n" + json.dumps(line).encode() + b"\n"
     if chance.random() < 0.05:
         body = body[:len(body) // 2]
     return body, {"Content-Type": kind if chance.random() < 0.95 else "text/plain"}

@@ -138,8 +138,12 @@ class Document:
             return f"content type {kind!r} not in the document"
         if not kind.endswith("json"):
             return None
+        schema = content[kind].get("schema", {})
         try:
-            return self.mismatch(content[kind].get("schema", {}), json.loads(answer.body), "$")
+            if kind.endswith("ndjson"):
+                # To the document the body is text; every line of it is JSON.
+                return None if all(isinstance(json.loads(v), dict) for v in answer.body.splitlines()) else "not NDJSON"
+            return self.mismatch(schema, json.loads(answer.body), "$")
         except ValueError as error:
             return f"not JSON: {error}"
 
