@@ -91,7 +91,7 @@ TEST(JsonWriter, WritesCommasAndEscapes) {
     out.field("z", std::uint64_t{18446744073709551615U});
   });
 
-  EXPECT_EQ(out.text(), R"({"a":"q\"\u000a","n":3,"x":null,"l":[1,true],"o":{},"z":18446744073709551615})");
+  EXPECT_EQ(out.text(), "{\"a\":\"q\\\"\\n\",\"n\":3,\"x\":null,\"l\":[1,true],\"o\":{},\"z\":18446744073709551615}");
 }
 
 }  // namespace

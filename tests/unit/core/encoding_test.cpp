@@ -34,7 +34,7 @@ TEST(Base64, RefusesMissingPaddingTrailingBitsAndGarbage) {
 TEST(JsonString, IsAlwaysValidUtf8) {
   std::string out;
   append_json_string(out, "a\"\\\n\x01\xff\xc3\xa4");
-  EXPECT_EQ(out, "\"a\\\"\\\\\\u000a\\u0001\\ufffd\xc3\xa4\"");
+  EXPECT_EQ(out, "\"a\\\"\\\\\\n\\u0001\\ufffd\xc3\xa4\"");
 }
 
 TEST(Utf8, RefusesSurrogatesAndOverlongForms) {
