@@ -148,10 +148,11 @@ def pin(pid, core):
     subprocess.run(["taskset", "-a", "-p", "-c", core, str(pid)], check=True, capture_output=True)
 
 
-def cpu_seconds(pid):
+def cpu_seconds(pid, ended_children=False):
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    last = 15 if ended_children else 13  # utime, stime, cutime, cstime
+    return sum(int(field) for field in fields[11:last]) / os.sysconf("SC_CLK_TCK")
 
 
 # --- the deployments -------------------------------------------------------------------------------------------------

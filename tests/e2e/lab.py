@@ -45,7 +45,14 @@ import mqtt_client
 import pki
 
 SOURCE = os.environ.get("MUSTER_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-BINARIES = os.environ.get("MUSTER_BINARY_DIR", os.path.join(SOURCE, "build"))
+
+
+def binaries():
+    """The build folder: asked for when it is needed, since benchmarks choose it after importing this."""
+    return os.environ.get("MUSTER_BINARY_DIR", os.path.join(SOURCE, "build"))
+
+
+BINARIES = binaries()
 
 
 def wait_until(condition, timeout=15.0, interval=0.02):
@@ -170,7 +177,7 @@ class Lab:
 
     @property
     def program(self):
-        return os.path.join(BINARIES, "muster")
+        return os.path.join(binaries(), "muster")
 
     def start(self, timeout=90):
         with open(self.output, "ab") as output:
