@@ -163,8 +163,8 @@ def start_muster(options, devices):
     folder = os.path.join(options.work, "muster")
     shutil.rmtree(folder, ignore_errors=True)
     lab = e2e.Lab(folder=folder)
-    lab.start()
     try:
+        lab.start()
         lab.create_tenant("bench")
         fleet = lab.enrol_batch("bench", [f"device-{n}" for n in range(devices)])
         lab.connect(fleet[-1]).disconnect()
