@@ -59,7 +59,7 @@ void Journal::will_sent(const Session& session, const MessageView& message) {
 void Journal::stranger_refused(const Stranger& stranger, std::string_view reason) {
   metrics_.connect_denied(reason);
   const auto now = std::chrono::steady_clock::now();
-  if (!may_speak_of_stranger(stranger.principal, now)) {
+  if (!may_speak_of_stranger(stranger.principal, reason, now)) {
     metrics_.log_lines_suppressed.add();
     return;
   }
@@ -134,9 +134,10 @@ void Journal::append_denial(RecordView record, std::string_view reason, std::str
   (void)append(record);  // a denial stands without its record; refused: counted by append
 }
 
-bool Journal::may_speak_of_stranger(std::string_view principal, Time now) {
+bool Journal::may_speak_of_stranger(std::string_view principal, std::string_view reason, Time now) {
   if (quiet_strangers_.size() >= kMaxQuietStrangers) quiet_strangers_.clear();
-  auto& quiet_until = quiet_strangers_[std::string(principal)];
+  // Per reason: a name that is claimed with a wrong certificate must not hide what comes of it with another.
+  auto& quiet_until = quiet_strangers_[std::string(principal).append(" ").append(reason)];
   if (!principal.empty() && now < quiet_until) return false;
   if (!strangers_.take(now)) return false;
   quiet_until = now + kQuietTime;

@@ -36,8 +36,8 @@ struct Stranger {
 };
 
 // Journal tells the world what happened: WAL records, log lines and counters. Denials of one principal leave one record
-// and one line in five seconds, those of strangers a few a second in all: refusing must not fill a disk.
-// Confined to the broker's thread.
+// and one line in five seconds (at CONNECT: for each reason), those of strangers a few a second in all: refusing must
+// not fill a disk. Confined to the broker's thread.
 class Journal {
  public:
   using LogLine = std::function<void(LogLevel, const std::string&)>;
@@ -67,7 +67,7 @@ class Journal {
   RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
   Result<std::uint64_t> append(const RecordView& record);
   void append_denial(RecordView record, std::string_view reason, std::string_view topic);
-  bool may_speak_of_stranger(std::string_view principal, Time now);
+  bool may_speak_of_stranger(std::string_view principal, std::string_view reason, Time now);
 
   edge::WalWriter& wal_;
   BrokerMetrics& metrics_;
