@@ -18,7 +18,7 @@ struct Ports {
   std::uint16_t rest = 0;
   std::uint16_t edges = 0;
   std::uint16_t console = 0;
-  std::uint16_t plain = 0;  // CRL and OCSP
+  std::uint16_t plain = 0;  // CRL
   std::uint16_t mqtt = 0;
   std::uint16_t edge_metrics = 0;
   std::uint16_t worker_metrics = 0;

@@ -25,8 +25,8 @@ void say_where_things_are(const DeploymentFolder& folder) {
   const std::string with_folder = " --folder '" + paths.root() + "'";
   say("");
   say(bold("Muster is up") + " in " + paths.root());
-  say("  REST and EST   https://127.0.0.1:" + std::to_string(folder.ports().rest));
-  say("  CRL and OCSP   http://127.0.0.1:" + std::to_string(folder.ports().plain));
+  say("  REST           https://127.0.0.1:" + std::to_string(folder.ports().rest));
+  say("  CRL            http://127.0.0.1:" + std::to_string(folder.ports().plain));
   say("  MQTT over TLS  127.0.0.1:" + std::to_string(folder.ports().mqtt) + " (device certificate required)");
   say("  servers' root  " + paths.infrastructure_root());
   say("  admin token    " + paths.admin_token());
