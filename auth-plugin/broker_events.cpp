@@ -24,7 +24,7 @@ std::string take(char* text) {
 
 ClientView client_view(const mosquitto* client) {
   return {client, view_of(mosquitto_client_id(client)), view_of(mosquitto_client_username(client)),
-          mosquitto_client_address(client) != nullptr};
+          mosquitto_client_address(client) != nullptr, mosquitto_client_clean_session(client)};
 }
 
 ConnectFacts::ConnectFacts(const mosquitto* client)

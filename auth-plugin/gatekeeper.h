@@ -41,6 +41,7 @@ struct ClientView {
   std::string_view id;
   std::string_view username;
   bool has_address = false;  // false for the made-up client in whose name retained messages are checked
+  bool clean_start = false;  // known from CONNACK on
 };
 
 struct ConnectView {

@@ -66,13 +66,11 @@ void Gatekeeper::recheck(const std::shared_ptr<Session>& session) {
     cut(session, refusal, Will::kSuppress);
   } else if (!still_allows_subscriptions(*session, parts_.clock.now())) {
     session->subscriptions.clear();
-    session->forgot_subscriptions = false;
     cut(session, reasons::kPolicyChanged, Will::kSend);
   }
 }
 
 bool Gatekeeper::still_allows_subscriptions(const Session& session, UtcTime now) const {
-  if (session.forgot_subscriptions) return false;
   return std::ranges::all_of(session.subscriptions, [&](const std::string& filter) {
     return decide_acl(session, AclAccess::kSubscribe, filter, now).empty();
   });

@@ -88,12 +88,16 @@ bool Gatekeeper::may_subscribe(const ClientView& client, std::string_view filter
   session->queue_is_foreign = false;  // its CONNECT is through: what comes now was asked for by this device
   if (!answer(*session, AclAccess::kSubscribe, filter)) return false;
   auto& filters = session->subscriptions;
+  const bool first = session->subscribing != session->connection.id;
+  session->subscribing = session->connection.id;
+  if (first && client.clean_start) filters.clear();  // the broker has dropped those of the connections before
   if (std::ranges::find(filters, filter) != filters.end()) return true;
-  if (filters.size() < Session::kMaxSubscriptions) {
-    filters.emplace_back(filter);
-  } else {
-    session->forgot_subscriptions = true;
+  if (filters.size() >= Session::kMaxSubscriptions) {
+    parts_.metrics.acl_decided(AclAccess::kSubscribe, reasons::kTooManySubscriptions);
+    journal_.denied(*session, name_of(AclAccess::kSubscribe), reasons::kTooManySubscriptions, filter);
+    return false;
   }
+  filters.emplace_back(filter);
   return true;
 }
 

@@ -2,6 +2,7 @@
 #include "auth-plugin/plugin_options.h"
 
 #include <charconv>
+#include <limits>
 #include <map>
 
 namespace muster::auth_plugin {
@@ -39,6 +40,15 @@ class OptionReader {
     return {};
   }
 
+  // A user by number: names are looked up in files and networks that a broker should not wait for.
+  Result<void> user(const std::string& key, std::uint32_t& into) {
+    std::uint64_t value = 0;
+    MUSTER_TRY_VOID(number(key, value));
+    if (value >= std::numeric_limits<std::uint32_t>::max()) return invalid(key, "is not the number of a user");
+    if (value != 0) into = static_cast<std::uint32_t>(value);
+    return {};
+  }
+
   Result<void> nothing_left() const {
     if (!values_.empty()) return invalid(values_.begin()->first, "is not known");
     return {};
@@ -66,6 +76,7 @@ Result<PluginOptions> PluginOptions::parse(std::span<const std::pair<std::string
     return invalid("server_name_suffix", "is not a lower-case DNS name");
   }
   MUSTER_TRY_VOID(reader.number("max_snapshot_age_seconds", result.snapshot.max_age_seconds));
+  MUSTER_TRY_VOID(reader.user("edge_uid", result.snapshot.edge_uid));
   MUSTER_TRY_VOID(reader.number("wal_segment_bytes", result.wal.segment_bytes));
   MUSTER_TRY_VOID(reader.number("wal_max_bytes", result.wal.max_bytes));
   MUSTER_TRY_VOID(reader.number("wal_min_free_bytes", result.wal.min_free_bytes));

@@ -43,7 +43,8 @@ inline constexpr std::string_view kTopicInvalid = "acl.topic_invalid";
 inline constexpr std::string_view kDollarTopic = "acl.dollar_topic";
 inline constexpr std::string_view kNotInPolicy = "acl.not_in_policy";
 inline constexpr std::string_view kRetainedByAnother = "acl.retained_by_another";
-inline constexpr std::string_view kRetainedTableFull = "acl.retained_table_full";
+inline constexpr std::string_view kRetainedTableFull = "acl.retained_table_full";  // or this device's part of it
+inline constexpr std::string_view kTooManySubscriptions = "acl.too_many_subscriptions";
 
 // Cuts of live connections, besides the reasons above
 inline constexpr std::string_view kPolicyChanged = "cut.policy_changed";

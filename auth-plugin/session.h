@@ -40,7 +40,7 @@ struct Standing {
 // under an old name starts with nothing. It outlives its connection, for delayed wills and queued messages.
 // Confined to the broker's thread.
 struct Session {
-  static constexpr std::size_t kMaxSubscriptions = 128;
+  static constexpr std::size_t kMaxSubscriptions = 256;  // further ones are denied: the broker itself has no limit
 
   std::string principal;  // MQTT username and Client Identifier
   TenantId tenant_id;
@@ -51,9 +51,9 @@ struct Session {
   bool online = false;
   ConnectionFacts connection;
   Standing standing;
-  // Filters that were allowed; more than kMaxSubscriptions are not remembered, and any change then ends the session.
-  std::vector<std::string> subscriptions;
-  bool forgot_subscriptions = false;
+  std::vector<std::string> subscriptions;  // filters that were allowed
+  ConnectionId subscribing;                // the connection that subscribed last
+  std::uint64_t offline_turn = 0;          // its place in SessionTable's list of offline sessions; 0: none
   // The broker may hold messages that it queued for an earlier device of this name: until the loop comes round, nothing
   // queued is delivered.
   bool queue_is_foreign = false;

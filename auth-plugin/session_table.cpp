@@ -32,11 +32,13 @@ std::shared_ptr<Session> SessionTable::admit(const void* context, const Session&
   const void* superseded = slot && slot->online ? slot->context : nullptr;
   if (!slot || slot->device_id != admitted.device_id || slot->tenant_id != admitted.tenant_id) {
     const void* replaced = slot ? slot->context : nullptr;
+    if (slot && !slot->online) forget_offline(*slot);
     slot = std::make_shared<Session>(admitted);
     slot->replaced_context = replaced;
     slot->queue_is_foreign = true;
     by_device_[admitted.device_id] = slot;
   } else {
+    leave_offline(*slot);
     slot->connection = admitted.connection;
     slot->standing = {};
   }
@@ -77,31 +79,58 @@ std::vector<std::shared_ptr<Session>> SessionTable::online_sessions() const {
 void SessionTable::go_offline(const std::shared_ptr<Session>& session) {
   session->online = false;
   session->connection.hold.reset();
-  offline_.push_back(session);
+  const auto known = by_principal_.find(session->principal);
+  if (known == by_principal_.end() || known->second != session) {  // replaced: nobody will ask for it again
+    by_device_.erase(session->device_id);
+    return;
+  }
+  leave_offline(*session);
+  session->offline_turn = ++turns_;
+  offline_.emplace(session->offline_turn, session);
   while (offline_.size() > max_offline_) {
-    const auto oldest = offline_.front().lock();
-    offline_.pop_front();
-    if (!oldest || oldest->online) continue;
-    const auto found = by_principal_.find(oldest->principal);
-    if (found != by_principal_.end() && found->second == oldest) by_principal_.erase(found);
+    const auto oldest = std::move(offline_.begin()->second);
+    offline_.erase(offline_.begin());
+    by_principal_.erase(oldest->principal);
     by_device_.erase(oldest->device_id);
   }
 }
 
+// A device that comes and goes stays one entry: it must not push out the sessions of others.
+void SessionTable::leave_offline(Session& session) {
+  if (session.offline_turn != 0) offline_.erase(std::exchange(session.offline_turn, 0));
+}
+
+void SessionTable::forget_offline(Session& session) {
+  leave_offline(session);
+  by_device_.erase(session.device_id);
+}
+
 bool RetainedOwners::set(std::string_view topic, const DeviceId& owner) {
   const auto found = owners_.find(topic);
-  if (found != owners_.end()) {
+  if (found != owners_.end() && found->second == owner) return true;
+  const auto counted = topics_of_.find(owner);
+  if (counted != topics_of_.end() && counted->second >= kMaxTopicsOfDevice) return false;
+  if (found == owners_.end() && owners_.size() >= max_topics_) return false;
+  ++topics_of_[owner];
+  if (found == owners_.end()) {
+    owners_.emplace(topic, owner);
+  } else {
+    release(found->second);
     found->second = owner;
-    return true;
   }
-  if (owners_.size() >= max_topics_) return false;
-  owners_.emplace(topic, owner);
   return true;
 }
 
 void RetainedOwners::erase(std::string_view topic) {
   const auto found = owners_.find(topic);
-  if (found != owners_.end()) owners_.erase(found);
+  if (found == owners_.end()) return;
+  release(found->second);
+  owners_.erase(found);
+}
+
+void RetainedOwners::release(const DeviceId& device) {
+  const auto counted = topics_of_.find(device);
+  if (--counted->second == 0) topics_of_.erase(counted);
 }
 
 bool RetainedOwners::is_owner(std::string_view topic, const DeviceId& device) const {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -50,27 +50,35 @@ class SessionTable {
 
  private:
   void go_offline(const std::shared_ptr<Session>& session);
+  void leave_offline(Session& session);
+  void forget_offline(Session& session);
 
   std::unordered_map<std::string, std::shared_ptr<Session>, TextHash, std::equal_to<>> by_principal_;
   std::unordered_map<DeviceId, std::weak_ptr<Session>> by_device_;
   std::unordered_map<const void*, Live> live_;
-  std::deque<std::weak_ptr<Session>> offline_;  // oldest first; entries may have come online again
+  std::map<std::uint64_t, std::shared_ptr<Session>> offline_;  // each once, longest offline first
+  std::uint64_t turns_ = 0;
   const std::size_t max_offline_;
 };
 
 // RetainedOwners remembers which device (by id) retained a message under a topic, so that a message of a deleted device
-// does not pass for one of its successor with the same name. Bounded: further topics are refused.
+// does not pass for one of its successor with the same name. Bounded, for each device too, since the broker is not and
+// one device must not take the room of all others: further topics are refused.
 // Confined to the broker's thread.
 class RetainedOwners {
  public:
+  static constexpr std::size_t kMaxTopicsOfDevice = 256;
   explicit RetainedOwners(std::size_t max_topics) : max_topics_(max_topics) {}
-  // False where the table is full.
+  // False where the table, or the device's part of it, is full.
   bool set(std::string_view topic, const DeviceId& owner);
   void erase(std::string_view topic);
   bool is_owner(std::string_view topic, const DeviceId& device) const;
 
  private:
+  void release(const DeviceId& device);
+
   std::unordered_map<std::string, DeviceId, TextHash, std::equal_to<>> owners_;
+  std::unordered_map<DeviceId, std::size_t> topics_of_;
   const std::size_t max_topics_;
 };
 

@@ -80,6 +80,30 @@ TEST_F(SessionTableOf, OfflineSessionsAreBounded) {
   EXPECT_NE(table_.find(kMadeUp, "acme/d3", "acme/d3"), nullptr);
 }
 
+TEST_F(SessionTableOf, DeviceThatComesAndGoesPushesNobodyOut) {
+  table_.admit(kFirst, session_of("acme/d1", DeviceId::random()));
+  table_.disconnect(kFirst);
+  for (int round = 0; round < 10; ++round) {
+    table_.admit(kSecond, session_of("acme/d2", device_));
+    table_.disconnect(kSecond);
+  }
+
+  EXPECT_EQ(table_.session_count(), 2u);
+  EXPECT_NE(table_.find(kMadeUp, "acme/d1", "acme/d1"), nullptr);
+}
+
+TEST_F(SessionTableOf, DeviceMadeAgainWhileOfflineLeavesNothingOfTheOldOne) {
+  table_.admit(kFirst, session_of("acme/d1", device_));
+  table_.disconnect(kFirst);
+  const DeviceId again = DeviceId::random();
+  table_.admit(kFirst, session_of("acme/d1", again));
+  table_.disconnect(kFirst);
+
+  EXPECT_EQ(table_.find_device(device_), nullptr);
+  EXPECT_NE(table_.find_device(again), nullptr);
+  EXPECT_EQ(table_.session_count(), 1u);
+}
+
 TEST(RetainedOwners, KnowTheDeviceAndAreBounded) {
   RetainedOwners owners(1);
   const DeviceId old = DeviceId::random();
@@ -91,6 +115,21 @@ TEST(RetainedOwners, KnowTheDeviceAndAreBounded) {
   EXPECT_FALSE(owners.is_owner("acme/d2/state", old));
   owners.erase("acme/d1/state");
   EXPECT_TRUE(owners.set("acme/d2/state", old));
+}
+
+TEST(RetainedOwners, OneDeviceCannotTakeAllTheRoom) {
+  RetainedOwners owners(100'000);
+  const DeviceId greedy = DeviceId::random();
+  const auto topic = [](std::size_t i) { return "acme/d1/state/" + std::to_string(i); };
+  for (std::size_t i = 0; i < RetainedOwners::kMaxTopicsOfDevice; ++i) ASSERT_TRUE(owners.set(topic(i), greedy));
+
+  EXPECT_FALSE(owners.set(topic(999), greedy));
+  EXPECT_TRUE(owners.set(topic(0), greedy)) << "what it has it may replace";
+  EXPECT_TRUE(owners.set("acme/d2/state", DeviceId::random()));
+  owners.erase(topic(0));
+  EXPECT_TRUE(owners.set(topic(999), greedy));
+  EXPECT_TRUE(owners.set(topic(1), DeviceId::random())) << "a successor under the name takes the topic over";
+  EXPECT_TRUE(owners.set(topic(1000), greedy));
 }
 
 }  // namespace
