@@ -21,6 +21,7 @@ constexpr Magic kHeartbeatMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'H', 'B'};
 constexpr Magic kStateMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'S', 'T'};
 constexpr std::uint32_t kVersion = 1;
 constexpr std::size_t kChecksumSize = 4;
+constexpr std::chrono::seconds kMostSeconds{253'402'300'799};  // 9999-12-31T23:59:59Z
 
 Error corrupt(const char* what) { return Error{ErrorCode::kCorrupt, "snapshot.corrupt", what}; }
 
@@ -134,6 +135,10 @@ Result<Heartbeat> decode_heartbeat(BytesView file) {
   heartbeat.asked_at = std::chrono::nanoseconds{in.i64()};
   heartbeat.boot_id = RawId{in.array<16>()};
   if (!in.ok()) return corrupt("the heartbeat is too short");
+  const auto issued = heartbeat.issued_at.time_since_epoch();
+  if (issued < std::chrono::seconds{0} || issued > kMostSeconds || heartbeat.asked_at < std::chrono::seconds{0}) {
+    return corrupt("the heartbeat's times are impossible");
+  }
   return heartbeat;
 }
 

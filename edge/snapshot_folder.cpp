@@ -59,6 +59,7 @@ class InotifySnapshotFolder final : public SnapshotFolder {
   std::optional<std::uint64_t> age_seconds() const override;
 
  private:
+  bool watch_folder();
   void drain_notifications();
   Result<void> load_state();
   Result<void> check_not_older(const StreamPosition& position) const;
@@ -68,6 +69,7 @@ class InotifySnapshotFolder final : public SnapshotFolder {
 
   const SnapshotFolderConfig config_;
   UniqueFd inotify_;
+  int watch_ = -1;
   std::optional<HeldState> state_;  // newest position ever held; nullopt before the first view
   bool state_loaded_ = false;
   bool state_saved_ = true;
@@ -84,11 +86,20 @@ Result<void> InotifySnapshotFolder::start() {
     return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", "state_file needs a folder that exists"};
   }
   inotify_ = UniqueFd{inotify_init1(IN_NONBLOCK | IN_CLOEXEC)};
-  // Only renames matter: no file is ever written under the name that is read.
-  if (!inotify_ || inotify_add_watch(inotify_.get(), config_.folder.c_str(), IN_MOVED_TO | IN_ONLYDIR) < 0) {
+  if (!inotify_ || !watch_folder()) {
     return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", config_.folder + ": " + std::strerror(errno)};
   }
   return {};
+}
+
+// Watches what the name stands for now: a folder that was put in place of another is followed. Only renames matter: no
+// file is ever written under the name that is read.
+bool InotifySnapshotFolder::watch_folder() {
+  const int watch = inotify_add_watch(inotify_.get(), config_.folder.c_str(), IN_MOVED_TO | IN_ONLYDIR);
+  if (watch < 0) return false;
+  if (watch_ >= 0 && watch != watch_) inotify_rm_watch(inotify_.get(), watch_);
+  watch_ = watch;
+  return true;
 }
 
 void InotifySnapshotFolder::drain_notifications() {
@@ -150,6 +161,7 @@ void InotifySnapshotFolder::take_heartbeat() {
 Result<std::optional<ViewUpdate>> InotifySnapshotFolder::refresh() {
   drain_notifications();
   MUSTER_TRY_VOID(check_trusted_folder(config_.folder, config_.edge_uid));
+  watch_folder();  // before the files are looked at; where it fails, the next look is a second away, as ever
   MUSTER_TRY_VOID(load_state());
   auto update = advance();
   take_heartbeat();

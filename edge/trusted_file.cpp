@@ -20,9 +20,8 @@ Error untrusted(const std::string& path) {
                path + " must belong to the edge's user or root and be writable by its owner only"};
 }
 
-}  // namespace
-
-Result<TrustedFile> open_trusted_file(const std::string& path, uid_t owner) {
+// A regular file, whoever it belongs to.
+Result<TrustedFile> open_plain_file(const std::string& path) {
   // O_NONBLOCK: a FIFO of that name must not hold us up before fstat shows what it is.
   TrustedFile file{UniqueFd{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)}, {}};
   if (!file.fd) {
@@ -30,14 +29,11 @@ Result<TrustedFile> open_trusted_file(const std::string& path, uid_t owner) {
     if (errno == ELOOP) return untrusted(path);
     return Error{ErrorCode::kUnavailable, "snapshot.unreadable", path + ": " + std::strerror(errno)};
   }
-  if (fstat(file.fd.get(), &file.info) != 0 || !S_ISREG(file.info.st_mode) || !is_trusted(file.info, owner)) {
-    return untrusted(path);
-  }
+  if (fstat(file.fd.get(), &file.info) != 0 || !S_ISREG(file.info.st_mode)) return untrusted(path);
   return file;
 }
 
-Result<Bytes> read_trusted_file(const std::string& path, uid_t owner, std::size_t max_bytes) {
-  MUSTER_TRY(const TrustedFile file, open_trusted_file(path, owner));
+Result<Bytes> read_whole(const TrustedFile& file, const std::string& path, std::size_t max_bytes) {
   if (static_cast<std::uint64_t>(file.info.st_size) > max_bytes) {
     return Error{ErrorCode::kCorrupt, "snapshot.corrupt", path + " is too large"};
   }
@@ -51,6 +47,24 @@ Result<Bytes> read_trusted_file(const std::string& path, uid_t owner, std::size_
     done += static_cast<std::size_t>(n);
   }
   return content;
+}
+
+}  // namespace
+
+Result<TrustedFile> open_trusted_file(const std::string& path, uid_t owner) {
+  MUSTER_TRY(TrustedFile file, open_plain_file(path));
+  if (!is_trusted(file.info, owner)) return untrusted(path);
+  return file;
+}
+
+Result<Bytes> read_trusted_file(const std::string& path, uid_t owner, std::size_t max_bytes) {
+  MUSTER_TRY(const TrustedFile file, open_trusted_file(path, owner));
+  return read_whole(file, path, max_bytes);
+}
+
+Result<Bytes> read_foreign_file(const std::string& path, std::size_t max_bytes) {
+  MUSTER_TRY(const TrustedFile file, open_plain_file(path));
+  return read_whole(file, path, max_bytes);
 }
 
 Result<void> check_trusted_folder(const std::string& path, uid_t owner) {

@@ -188,7 +188,7 @@ std::vector<SegmentFile> list_segments(const std::string& folder) {
 }
 
 Result<SegmentHeader> read_segment_header(const std::string& path) {
-  const UniqueFd fd{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  const UniqueFd fd{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
   if (!fd) return Error{ErrorCode::kUnavailable, "wal.unreadable", path + ": " + std::strerror(errno)};
   Bytes block(kSegmentHeaderSize);
   const ssize_t n = pread(fd.get(), block.data(), block.size(), 0);

@@ -19,6 +19,8 @@
 namespace muster::edge {
 namespace {
 
+// The folder is the broker's too: a link is not followed and a FIFO does not hold us up.
+constexpr int kReadOnly = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 // Holds the largest frame twice, so that a frame which does not fit at the end of one chunk fits into the next.
 constexpr std::size_t kChunk = 2 * (kMaxFrameBody + kFrameHeaderSize);
 
@@ -43,7 +45,7 @@ bool is_record(const FrameCodec::Frame& frame) {
 }
 
 std::optional<std::uint64_t> read_mark(const std::string& folder, const IncarnationId& incarnation) {
-  const UniqueFd fd{open((folder + "/" + mark_name(incarnation)).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  const UniqueFd fd{open((folder + "/" + mark_name(incarnation)).c_str(), kReadOnly)};
   if (!fd) return std::nullopt;
   const auto bytes = read_at(fd.get(), 0, kMarkSize);
   return bytes.ok() ? decode_mark(*bytes, incarnation) : std::nullopt;
@@ -51,7 +53,7 @@ std::optional<std::uint64_t> read_mark(const std::string& folder, const Incarnat
 
 // The sequence of the first sound record of a segment whose header is not readable.
 std::optional<std::uint64_t> first_sound_sequence(const std::string& path, const FrameCodec& codec) {
-  const UniqueFd fd{open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  const UniqueFd fd{open(path.c_str(), kReadOnly)};
   if (!fd) return std::nullopt;
   const auto bytes = read_at(fd.get(), 0, kChunk);
   if (!bytes.ok()) return std::nullopt;
@@ -64,7 +66,7 @@ std::optional<std::uint64_t> first_sound_sequence(const std::string& path, const
 }  // namespace
 
 bool writer_lives(const std::string& folder, const IncarnationId& incarnation) {
-  const UniqueFd fd{open((folder + "/" + mark_name(incarnation)).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  const UniqueFd fd{open((folder + "/" + mark_name(incarnation)).c_str(), kReadOnly)};
   return fd && flock(fd.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
@@ -160,7 +162,7 @@ Result<bool> WalReader::choose_segment() {
   if (segments_.empty()) return false;
   current_ = 0;
   while (current_ + 1 < segments_.size() && segments_[current_ + 1].first_sequence <= next_) ++current_;
-  fd_ = UniqueFd{open(segments_[current_].path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC)};
+  fd_ = UniqueFd{open(segments_[current_].path.c_str(), kReadOnly)};
   if (!fd_) return Error{ErrorCode::kUnavailable, "wal.unreadable", std::strerror(errno)};
   offset_ = kSegmentHeaderSize;
   return true;

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <thread>
@@ -128,12 +129,15 @@ Result<void> SegmentedWalWriter::start() {
 
 Result<void> SegmentedWalWriter::open_mark() {
   const std::string path = config_.folder + "/" + mark_name(incarnation_);
-  mark_ = UniqueFd{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640)};
+  const std::string unlocked = path + ".new";
+  mark_ = UniqueFd{::open(unlocked.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640)};
   const Bytes mark = encode_mark(incarnation_, 0);
+  // Under its name it is locked from the first moment: the edge removes marks that nobody holds.
   const bool made = mark_ && flock(mark_.get(), LOCK_EX) == 0 &&
-                    pwrite(mark_.get(), mark.data(), mark.size(), 0) == static_cast<ssize_t>(mark.size());
+                    pwrite(mark_.get(), mark.data(), mark.size(), 0) == static_cast<ssize_t>(mark.size()) &&
+                    rename(unlocked.c_str(), path.c_str()) == 0;
   if (made) return {};
-  if (mark_) unlink(path.c_str());
+  if (mark_) unlink(unlocked.c_str());
   return Error{ErrorCode::kUnavailable, "file.write_failed", path};
 }
 

@@ -6,12 +6,12 @@
 #include <mutex>
 #include <thread>
 
-#include "core/file.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "edge/agent/event_reporter.h"
 #include "edge/agent/identity_sync.h"
 #include "edge/agent/shipper.h"
+#include "edge/trusted_file.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "ingest/postgres/postgres_log.h"
@@ -38,7 +38,7 @@ http::Response metrics_page(const MetricsRegistry& metrics, const std::string& p
   response.body = metrics.render();
   if (plugin_metrics_file.empty()) return response;
   // Absent until the broker has started once.
-  const auto plugin = read_file(plugin_metrics_file, kMaxPluginMetrics);
+  const auto plugin = read_foreign_file(plugin_metrics_file, kMaxPluginMetrics);
   if (plugin.ok()) response.body += as_text(*plugin);
   return response;
 }

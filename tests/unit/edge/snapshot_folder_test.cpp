@@ -17,6 +17,7 @@
 #include "edge/base_format.h"
 #include "edge/folder_files.h"
 #include "edge/snapshot_loader.h"
+#include "edge/trusted_file.h"
 #include "unit/edge/edge_fixture.h"
 
 namespace muster::edge {
@@ -212,6 +213,42 @@ TEST_F(SnapshotFolderTest, RefusesASymbolicLink) {
   const std::string link = temp_.file("link");
   ASSERT_EQ(symlink((folder_ + "/base.snapshot").c_str(), link.c_str()), 0);
   EXPECT_EQ(BaseFile::open(link, 0).error().reason, "snapshot.permissions");
+}
+
+// The edge shows the broker's metrics: the broker's user must not make it show the edge's key.
+TEST(ForeignFile, IsAFileAndNothingElse) {
+  const TempFolder temp;
+  const std::string secret = temp.file("edge.key");
+  ASSERT_TRUE(write_file_durably(secret, as_bytes("key"), 0600).ok());
+  ASSERT_TRUE(read_foreign_file(secret, 10).ok());
+  ASSERT_EQ(symlink(secret.c_str(), temp.file("link").c_str()), 0);
+  ASSERT_EQ(mkfifo(temp.file("fifo").c_str(), 0600), 0);
+
+  EXPECT_FALSE(read_foreign_file(temp.file("link"), 10).ok());
+  EXPECT_FALSE(read_foreign_file(temp.file("fifo"), 10).ok());
+  EXPECT_FALSE(read_foreign_file(temp.path(), 10).ok());
+  EXPECT_FALSE(read_foreign_file(secret, 2).ok());
+}
+
+TEST_F(SnapshotFolderTest, FollowsAFolderThatWasPutInPlaceOfAnother) {
+  const Fleet fleet{2};
+  ASSERT_TRUE(writer().write_base(at(1), fleet.entities()).ok());
+  const auto folder = reader();
+  ASSERT_TRUE(folder->refresh().value());
+  ASSERT_EQ(rename(folder_.c_str(), (folder_ + ".old").c_str()), 0);
+  temp_.make_folder("snapshot");
+  auto successor = writer();
+  ASSERT_TRUE(successor.write_base(at(2), fleet.entities()).ok());
+
+  const auto moved = folder->refresh();
+  ASSERT_TRUE(moved.ok() && moved->has_value());
+  EXPECT_EQ((*moved)->view->position(), at(2));
+  DeviceState gone = fleet.devices[0];
+  gone.status = EntityStatus::kGone;
+  ASSERT_TRUE(successor.write_delta(at(2), at(3), std::vector<IdentityChange>{gone}).ok());
+  pollfd event{folder->wait_fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&event, 1, 1000), 1) << "a revocation must not wait for the next look in a second";
+  EXPECT_EQ(folder->refresh().value()->view->position(), at(3));
 }
 
 TEST_F(SnapshotFolderTest, SaysWhenThereIsNoSnapshotYet) {

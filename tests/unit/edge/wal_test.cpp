@@ -366,6 +366,21 @@ TEST_F(WalTest, OpensANewIncarnationOverARestoredOlderCopy) {
   EXPECT_EQ(read_all(copy, restored->incarnation()).payloads, std::vector<std::string>{"new"});
 }
 
+TEST_F(WalTest, FifoInTheFolderHoldsNobodyUp) {
+  auto wal = open();
+  const IncarnationId incarnation = wal->incarnation();
+  append(*wal, "a");
+  ASSERT_TRUE(is_durable(1));
+  wal.reset();
+  const std::string mark = folder_ + "/" + mark_name(incarnation);
+  ASSERT_EQ(unlink(mark.c_str()), 0);
+  ASSERT_EQ(mkfifo(mark.c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo((folder_ + "/" + segment_name(IncarnationId::random(), 0, ".wal")).c_str(), 0600), 0);
+
+  EXPECT_EQ(list_incarnations(folder_).size(), 1U);
+  EXPECT_EQ(read_all(folder_, incarnation).payloads, std::vector<std::string>{"a"});
+}
+
 TEST_F(WalTest, CountsTheFailureBeforeAnyRecordIsAcknowledged) {
   disk_.allocate_error = ENOSPC;
   EXPECT_EQ(WalWriter::open(config_, {}, disk_).error().reason, "wal.disk_full");
