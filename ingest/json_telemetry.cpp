@@ -247,7 +247,10 @@ class TelemetryReader {
     if (sum == 0) return std::nullopt;
     if (const auto time = telemetry_time(sum)) return time;
     if (std::fabs(sum) >= 268'435'456) return std::nullopt;
-    return receive_time_ + static_cast<UnixMicros>(sum * 1e6);
+    // The receive time came from an edge: it may be any number.
+    UnixMicros time = 0;
+    if (__builtin_add_overflow(receive_time_, static_cast<UnixMicros>(sum * 1e6), &time)) return std::nullopt;
+    return time;
   }
 
   std::string_view add_scalar(std::size_t reading, const dom::element& element, std::string_view unit, MaybeTime time) {

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/normalizer.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "ingest/reasons.h"
 
 namespace muster::ingest {
 namespace {
+
+// Names and headers stand in each of a record's events: a few long headers must not become gigabytes.
+constexpr std::size_t kMaxRepeatedOctets = 16u << 20;
+// Of what is no record v1 this much is kept. No edge of ours writes longer ones.
+constexpr std::size_t kMaxUnreadableOctets = 16u << 20;
+constexpr std::size_t kMaxHeaders = 1000;  // the broker passes on 32
 
 // What can still be said of octets that are no record v1: the ids, where the database has checked them, and the whole
 // of it as payload.
@@ -17,7 +24,7 @@ RecordView unreadable(BytesView raw) {
     record.tenant_id = TenantId::from_octets(raw.data() + kRecordTenantIdOffset);
     record.device_id = DeviceId::from_octets(raw.data() + kRecordDeviceIdOffset);
   }
-  record.payload = raw;
+  record.payload = raw.first(std::min(raw.size(), kMaxUnreadableOctets));
   return record;
 }
 
@@ -31,13 +38,23 @@ Result<std::string_view> Normalizer::process(BytesView raw, Transaction& out) {
     MUSTER_TRY_VOID(produce_dead_letter(unreadable(raw), reason, out));
     return reason;
   }
-  const auto telemetry = decoder_.decode(record->payload, record->receive_time);
-  if (telemetry.ok()) {
-    MUSTER_TRY_VOID(produce_events(*record, **telemetry, out));
-  } else {
-    reason = telemetry.error().reason;
-    MUSTER_TRY_VOID(produce_dead_letter(std::move(*record), reason, out));
+  // An output has a few headers more, and a record that cannot be put out would stop its partition for ever.
+  if (record->headers.size() > kMaxHeaders) {
+    reason = reasons::kTooManyHeaders;
+    MUSTER_TRY_VOID(produce_dead_letter(unreadable(raw), reason, out));
+    return reason;
   }
+  const auto telemetry = decoder_.decode(record->payload, record->receive_time);
+  const std::size_t repeated = raw.size() - record->payload.size();
+  if (!telemetry.ok()) {
+    reason = telemetry.error().reason;
+  } else if (repeated * (*telemetry)->size() > kMaxRepeatedOctets) {
+    reason = reasons::kOutputTooLarge;
+  } else {
+    MUSTER_TRY_VOID(produce_events(*record, **telemetry, out));
+    return reason;
+  }
+  MUSTER_TRY_VOID(produce_dead_letter(std::move(*record), reason, out));
   return reason;
 }
 

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "ingest/reasons.h"
 #include "unit/record/golden.h"
 
@@ -115,6 +117,61 @@ TEST(Normalizer, OctetsThatAreNoRecordAreADeadLetterToo) {
   ASSERT_TRUE(letter.ok());
   EXPECT_EQ(letter->tenant_id, golden_publish().tenant_id);
   EXPECT_EQ(Bytes(letter->payload.begin(), letter->payload.end()), broken);
+}
+
+RecordView with_headers(std::string_view payload, const std::vector<RecordHeaderView>& headers) {
+  RecordView record = golden_publish();
+  record.payload = as_bytes(payload);
+  record.headers = headers;
+  return record;
+}
+
+std::vector<Output> normalize_record(const RecordView& record) {
+  Bytes encoded;
+  EXPECT_TRUE(append_record(encoded, record).ok());
+  OutputList out;
+  Normalizer normalizer;
+  const auto processed = normalizer.process(encoded, out);
+  EXPECT_TRUE(processed.ok()) << "a record that fails stops its partition for ever: " << processed.error().reason;
+  return std::move(out.outputs);
+}
+
+// One message of a megabyte could otherwise become 900 megabytes of events.
+TEST(Normalizer, DoesNotRepeatLongHeadersInManyEvents) {
+  const std::string long_value(60'000, 'x');
+  const std::vector<RecordHeaderView> headers(15, {"user:a", long_value});
+  std::string payload = "[{\"a\":1}";
+  for (int i = 1; i < 900; ++i) payload += ",{\"a\":1}";
+  payload += "]";
+  const auto outputs = normalize_record(with_headers(payload, headers));
+
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_EQ(outputs[0].stream, Stream::kDeadLetters);
+  EXPECT_EQ(header_of(*decode_record(outputs[0].record), "reason"), reasons::kOutputTooLarge);
+  EXPECT_EQ(normalize_record(with_headers("{\"a\":1}", headers))[0].stream, Stream::kNormalized);
+}
+
+// What an edge with a stolen password may forge: the database checks only the ids.
+TEST(Normalizer, ForgedRecordsBecomeDeadLetters) {
+  const std::vector<RecordHeaderView> full(65'535);
+  const auto outputs = normalize_record(with_headers("{\"a\":1}", full));
+  ASSERT_EQ(outputs.size(), 1u);
+  EXPECT_EQ(header_of(*decode_record(outputs[0].record), "reason"), reasons::kTooManyHeaders);
+  EXPECT_EQ(decode_record(outputs[0].record)->device_id, golden_publish().device_id);
+
+  RecordView extreme = golden_publish();
+  extreme.receive_time = std::numeric_limits<UnixMicros>::min();
+  extreme.connection_start = std::numeric_limits<UnixMicros>::max();
+  extreme.payload = as_bytes(std::string_view{R"({"n":"a","v":1,"t":-200000000})"});
+  EXPECT_EQ(normalize_record(extreme).size(), 1u);
+}
+
+TEST(Normalizer, KeepsTheStartOfOctetsThatAreTooManyForARecord) {
+  Bytes huge(300'000'000, 0xff);
+  OutputList out;
+  Normalizer normalizer;
+  ASSERT_TRUE(normalizer.process(huge, out).ok());
+  EXPECT_LT(out.outputs.at(0).record.size(), 20'000'000u);
 }
 
 }  // namespace
