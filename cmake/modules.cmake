@@ -16,7 +16,7 @@ set(MUSTER_LIBS_ca OpenSSL::Crypto)
 
 set(MUSTER_DIR_db db)
 set(MUSTER_DEPS_db core)
-set(MUSTER_LIBS_db PkgConfig::PQXX PkgConfig::PQ)
+set(MUSTER_LIBS_db PkgConfig::PQ)
 
 set(MUSTER_DIR_registry registry)
 set(MUSTER_DEPS_registry core x509 db)
