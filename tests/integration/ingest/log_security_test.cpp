@@ -7,6 +7,7 @@
 #include "contract/log_batch.h"
 #include "ingest/reasons.h"
 #include "integration/ingest/log_lab.h"
+#include "support/eventually.h"
 
 namespace muster::ingest {
 namespace {
@@ -91,6 +92,51 @@ TEST_F(LogSecurity, AnEdgeOfNamedTenantsWritesTheirRecordsOnly) {
 
   EXPECT_EQ(edge.run(insert("0", appender_id(1), other_, other_)), kDenied);
   EXPECT_EQ(edge.run(insert("0", appender_id(1), tenant_, tenant_)), "");
+}
+
+TEST_F(LogSecurity, AnEdgeCanUseNothingBesideTheLog) {
+  Session edge{lab_, LogLab::edge_role(1)};
+  for (const char* sql :
+       {"SELECT pg_advisory_lock(7021788553)", "SELECT pg_try_advisory_lock(120299105805682)",
+        "SELECT pg_advisory_xact_lock_shared(1, 2)", "CREATE TEMPORARY TABLE t AS SELECT 1", "SELECT lo_create(0)",
+        "SELECT lo_from_bytea(0, 'x')", "SELECT pg_logical_emit_message(false, 'a', repeat('x', 1000))",
+        "DO $$ BEGIN LOCK TABLE log.raw_1_0000; END $$", "DO $$ BEGIN LOCK TABLE log.raw_1_0000 IN SHARE MODE; END $$",
+        "DO $$ BEGIN LOCK TABLE log.heads; END $$", "CREATE TABLE public.t ()", "SELECT log.end_stalled_appenders()",
+        "SELECT * FROM log.open_append(NULL, '{2}', '{1}', '{0}')",
+        "SELECT * FROM log.open_append(gen_random_uuid(), '{3}', '{1}', '{0}')"}) {
+    EXPECT_EQ(edge.run(sql), kDenied) << sql;
+  }
+  EXPECT_EQ(edge.run("SELECT * FROM log.open_append(gen_random_uuid(), '{1,4}', '{1,1}', '{0,0}')"), "");
+}
+
+TEST_F(LogSecurity, ARecordThatNoPluginWritesIsRefused) {
+  Session edge{lab_, LogLab::edge_role(1)};
+  std::string huge = insert("0", appender_id(1), tenant_, tenant_);
+  huge.insert(huge.size() - 1, " || convert_to(repeat('x', 4194304), 'UTF8')");
+
+  EXPECT_EQ(edge.run(huge), "23514");
+  lab_.execute("SELECT log.open_epoch('raw', 1)");
+  EXPECT_EQ(lab_.execute("SELECT count(*) FROM pg_constraint WHERE conname LIKE 'raw%bounded'"), "17");
+}
+
+// Its own limits it may lift; but whoever waits behind it has it ended.
+TEST_F(LogSecurity, AnEdgeThatSitsOnAPartitionIsEnded) {
+  Session edge{lab_, LogLab::edge_role(1)};
+  ASSERT_EQ(edge.run("SET idle_in_transaction_session_timeout = 0"), "");
+  ASSERT_EQ(edge.run("BEGIN"), "");
+  ASSERT_EQ(edge.run("SELECT * FROM log.open_append(gen_random_uuid(), '{1}', '{1}', '{3}')"), "");
+  Session victim{lab_, LogLab::edge_role(2)};
+  const std::string ask = "SELECT log.stored_through(gen_random_uuid())";
+  ASSERT_EQ(victim.run(ask), "");
+  EXPECT_EQ(edge.run("SELECT 1"), "") << "an honest one is left alone";
+
+  EXPECT_TRUE(test_support::eventually(
+      [&] {
+        EXPECT_EQ(victim.run(ask), "");
+        return lab_.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = '" + LogLab::edge_role(1) + "'") ==
+               "0";
+      },
+      std::chrono::seconds{40}));
 }
 
 TEST_F(LogSecurity, ARevokedEdgeIsCutOffAndItsRoleCanBeDropped) {
