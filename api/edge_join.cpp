@@ -13,7 +13,6 @@
 namespace muster::api {
 namespace {
 
-constexpr std::size_t kMaxBrokerNames = 16;
 constexpr std::size_t kPasswordOctets = 32;
 constexpr std::size_t kMaxJoinBytes = 64u << 10;
 
@@ -21,7 +20,6 @@ struct JoinRequest {
   Sha256 token{};
   std::string csr;
   std::optional<std::string> broker_csr;
-  std::vector<std::string> broker_names;
 };
 
 struct Joined {
@@ -39,8 +37,6 @@ Result<JoinRequest> read_request(const http::Request& request) {
   const std::string token = body.required_string("join_token");
   join.csr = body.required_string("csr");
   join.broker_csr = body.optional_string("broker_csr");
-  join.broker_names = body.optional_strings("broker_names", kMaxBrokerNames).value_or(std::vector<std::string>{});
-  if (join.broker_csr && join.broker_names.empty()) body.fail("broker_names", "the names that devices connect to");
   MUSTER_TRY_VOID(body.finish());
   const auto hashed = hash_token(token);
   if (!hashed.ok()) return Error{ErrorCode::kUnauthenticated, registry::kJoinTokenInvalid, ""};
@@ -78,6 +74,10 @@ registry::AuditEvent join_event(ApiContext& context, const http::Request& reques
 Result<Joined> join(ApiContext& context, const http::Request& request, const JoinRequest& wanted) {
   Joined joined;
   MUSTER_TRY(joined.edge, peek(context, wanted.token));
+  if (wanted.broker_csr && joined.edge.broker_names.empty()) {
+    return Error{ErrorCode::kFailedPrecondition, registry::kEdgeBrokerNamesMissing,
+                 "the edge was created without names for its broker"};
+  }
   enroll::Caller caller;
   caller.role = enroll::CallerRole::kEdge;
   caller.edge = joined.edge.id;
@@ -85,8 +85,9 @@ Result<Joined> join(ApiContext& context, const http::Request& request, const Joi
   enroll::InfrastructureRequest client{enroll::InfrastructureRole::kEdge, wanted.csr, {}, joined.edge.id};
   MUSTER_TRY(joined.client, context.authority.issue_infrastructure(caller, client));
   if (wanted.broker_csr) {
-    enroll::InfrastructureRequest broker{enroll::InfrastructureRole::kBroker, *wanted.broker_csr, wanted.broker_names,
-                                         joined.edge.id};
+    // The administrator's choice when the edge was created: the holder of the token names nothing.
+    enroll::InfrastructureRequest broker{enroll::InfrastructureRole::kBroker, *wanted.broker_csr,
+                                         joined.edge.broker_names, joined.edge.id};
     MUSTER_TRY(joined.broker, context.authority.issue_infrastructure(caller, broker));
   }
   joined.password = to_base64url(random_bytes(kPasswordOctets));

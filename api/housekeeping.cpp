@@ -48,7 +48,10 @@ void Housekeeping::loop(const std::stop_token& stop) {
   std::condition_variable_any never;
   for (int turn = 1; !stop.stop_requested(); ++turn) {
     chain_audit();
-    if (turn % kTurnsPerDeletion == 0) finish_deletions();
+    if (turn % kTurnsPerDeletion == 0) {
+      finish_deletions();
+      drop_edge_roles();
+    }
     if (turn % kTurnsPerPruning == 0) prune();
     std::unique_lock lock{mutex};
     never.wait_for(lock, stop, kTurn, [] { return false; });
@@ -79,6 +82,17 @@ void Housekeeping::finish_deletions() {
     }
     page.cursor = tenants->next_cursor;
   } while (!page.cursor.empty());
+}
+
+// Of edges that were removed by a process that ended in the middle.
+void Housekeeping::drop_edge_roles() {
+  const auto leftover = db::run_in_transaction(context_.pool, db::Scope::system(), registry::list_leftover_edge_roles);
+  if (!succeeded(leftover, "list roles of removed edges")) return;
+  for (const EdgeId& edge : *leftover) {
+    succeeded(db::run_in_transaction(context_.pool, db::Scope::system(),
+                                     [&](db::Transaction& tx) { return registry::drop_edge_role(tx, edge); }),
+              "drop the role of a removed edge");
+  }
 }
 
 void Housekeeping::prune() {

@@ -18,6 +18,7 @@ class Housekeeping {
   void loop(const std::stop_token& stop);
   void chain_audit();
   void finish_deletions();
+  void drop_edge_roles();
   void prune();
 
   ApiContext& context_;

@@ -33,16 +33,15 @@ Result<http::Response> create(Call& call) {
   MUSTER_TRY_VOID(body.finish());
   MUSTER_TRY(const TenantName name, TenantName::parse(name_text));
   MUSTER_TRY(const registry::Tenant tenant,
-             db::run_in_transaction(call.context.pool, db::Scope::system(),
-                                    [&](db::Transaction& tx) -> Result<registry::Tenant> {
-                                      MUSTER_TRY(auto made, registry::create_tenant(tx, name));
-                                      auto event = call.event("tenant.create", target_of(made), made.name);
-                                      event.tenant_id = made.id;
-                                      MUSTER_TRY_VOID(append_event(tx, event));
-                                      return made;
-                                    }));
-  MUSTER_TRY(const auto issuer, call.context.authority.ensure_tenant_issuer(call.who.caller, tenant.id));
-  (void)issuer;
+             db::run_in_transaction(
+                 call.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<registry::Tenant> {
+                   MUSTER_TRY(auto made, registry::create_tenant(tx, name));
+                   auto event = call.event("tenant.create", target_of(made), made.name);
+                   event.tenant_id = made.id;
+                   MUSTER_TRY_VOID(append_event(tx, event));
+                   MUSTER_TRY_VOID(call.context.authority.make_tenant_issuer(tx, call.who.caller, made.id));
+                   return made;
+                 }));
   http::Response response = tenant_response(201, tenant);
   response.headers.emplace_back("location", "/v1/tenants/" + tenant.name);
   return response;

@@ -22,6 +22,10 @@ void write_token_fields(JsonWriter& out, const registry::Token& token) {
       .field("description", token.description)
       .field("created_at", to_rfc3339(token.created_at))
       .nullable("expires_at", token.expires_at ? to_rfc3339(*token.expires_at) : "");
+  if (token.role != registry::TokenRole::kFactory) return;
+  out.key("devices").array([&] {
+    for (const std::string& device : token.devices) out.value(device);
+  });
 }
 
 // Which roles a token may have here: the platform's own two, or those inside a tenant.
@@ -47,7 +51,11 @@ Result<registry::NewToken> read_token(const Call& call) {
   if (lifetime && (*lifetime < 1 || *lifetime > kMaxLifetimeSeconds)) {
     body.fail("expires_in_seconds", "1 to " + std::to_string(kMaxLifetimeSeconds));
   }
+  const auto devices = body.optional_strings("devices", registry::kMaxTokenDevices);
+  if (devices && role_text != to_string(registry::TokenRole::kFactory)) body.fail("devices", "only with role factory");
   MUSTER_TRY_VOID(body.finish());
+  token.devices = devices.value_or(std::vector<std::string>{});
+  for (const std::string& device : token.devices) MUSTER_TRY_VOID(DeviceName::parse(device));
   if (lifetime) token.expires_at = call.now() + std::chrono::seconds{*lifetime};
   const auto role = registry::parse_token_role(role_text);
   if (!role || !role_fits(*role, call.tenant_of_path.has_value())) {
@@ -67,6 +75,9 @@ Result<http::Response> create(Call& call) {
         MUSTER_TRY(auto made, registry::create_token(tx, request));
         auto event = call.event("token.create", "token:" + made.id.text(), "");
         event.detail.emplace_back(registry::AuditField::kRole, to_string(made.role));
+        if (!made.devices.empty()) {
+          event.detail.emplace_back(registry::AuditField::kCount, std::to_string(made.devices.size()));
+        }
         MUSTER_TRY_VOID(append_event(tx, event));
         return made;
       }));

@@ -97,12 +97,12 @@ Result<void> Deployment::join() {
   MUSTER_TRY(ApiSession api, ApiSession::open(server_options()));
   // A join that was killed in the middle leaves an edge that never came: it is removed, its name is free again.
   (void)api.call("DELETE", "/v1/edges/local", nullptr).ok();
-  MUSTER_TRY(const nlohmann::json created, api.call("POST", "/v1/edges", {{"name", "local"}}));
+  const nlohmann::json edge{{"name", "local"}, {"broker_names", {"localhost", "127.0.0.1"}}};
+  MUSTER_TRY(const nlohmann::json created, api.call("POST", "/v1/edges", edge));
   EdgeJoinRequest request;
   request.server_url = "https://127.0.0.1:" + std::to_string(folder_.ports().rest);
   request.infrastructure_root_file = paths.infrastructure_root();
   request.join_token = created.value("join_token", "");
-  request.broker_names = {"localhost", "127.0.0.1"};
   request.folder = paths.at("pki");
   const auto joined = join_edge(request);
   if (!joined.ok()) return joined.error();

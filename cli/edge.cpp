@@ -20,6 +20,7 @@ struct EdgeOptions {
   bool check_only = false;
   std::string name;
   std::vector<std::string> tenants;
+  std::vector<std::string> broker_names;
   EdgeJoinRequest join;
   std::string join_token_file;
 };
@@ -92,7 +93,8 @@ void declare_join(Command& edge, const std::shared_ptr<EdgeOptions>& options) {
   command.required("--join-token-file", options->join_token_file,
                    "file with the token that `muster edge create` showed");
   command.required("--out", options->join.folder, "folder for keys and certificates");
-  command.options("--broker-name", options->join.broker_names, "DNS name or address of the broker; may be repeated");
+  command.flag("--without-broker-certificate", options->join.without_broker_certificate,
+               "for an edge created without --broker-name: its broker has a certificate of its own");
   command.run([options] { return join(*options); });
 }
 
@@ -108,9 +110,12 @@ void declare_edge(Command& root) {
   Command create = edge.add_command("create", "announce an edge; shows its one-time join token");
   create.required("name", options->name, "edge");
   create.options("--tenant", options->tenants, "only these tenants; may be repeated; default: all");
+  create.options("--broker-name", options->broker_names,
+                 "DNS name or address that its broker's certificate may carry; may be repeated; none: no certificate");
   run_with_session(create, options->server, [options](ApiSession& api) {
     nlohmann::json body{{"name", options->name}};
     if (!options->tenants.empty()) body["tenants"] = options->tenants;
+    if (!options->broker_names.empty()) body["broker_names"] = options->broker_names;
     return print_object(api.call("POST", "/v1/edges", body));
   });
 

@@ -19,7 +19,7 @@ Result<edge::JoinAnswer> send_request(const EdgeJoinRequest& request, const std:
   config.base_url = request.server_url;
   config.ca_file = request.infrastructure_root_file;
   MUSTER_TRY(http::Client client, http::Client::create(std::move(config)));
-  return edge::join(client, {request.join_token, edge_csr, broker_csr, request.broker_names});
+  return edge::join(client, {request.join_token, edge_csr, broker_csr});
 }
 
 }  // namespace
@@ -27,12 +27,15 @@ Result<edge::JoinAnswer> send_request(const EdgeJoinRequest& request, const std:
 Result<JoinedEdge> join_edge(const EdgeJoinRequest& request) {
   MUSTER_TRY(const KeyAndRequest edge, make_key_and_request("edge"));
   MUSTER_TRY(const KeyAndRequest broker, make_key_and_request("broker"));
-  MUSTER_TRY(const edge::JoinAnswer answer, send_request(request, edge.request_pem, broker.request_pem));
+  const std::string broker_csr = request.without_broker_certificate ? "" : broker.request_pem;
+  MUSTER_TRY(const edge::JoinAnswer answer, send_request(request, edge.request_pem, broker_csr));
   const std::string base = request.folder + "/";
   const JoinedEdge joined{answer.edge_id, answer.database_role, base + "edge.pgpass"};
   MUSTER_TRY_VOID(write_text(base + "edge.key", edge.key_pem, 0600));
-  MUSTER_TRY_VOID(write_text(base + "broker.key", broker.key_pem, 0600));
-  MUSTER_TRY_VOID(write_text(base + "broker.pem", answer.broker_certificate + answer.broker_chain, 0644));
+  if (!request.without_broker_certificate) {
+    MUSTER_TRY_VOID(write_text(base + "broker.key", broker.key_pem, 0600));
+    MUSTER_TRY_VOID(write_text(base + "broker.pem", answer.broker_certificate + answer.broker_chain, 0644));
+  }
   MUSTER_TRY_VOID(write_text(base + "device-root.pem", answer.device_issuers_root, 0644));
   MUSTER_TRY_VOID(write_text(base + "infrastructure-root.pem", answer.infrastructure_root, 0644));
   MUSTER_TRY_VOID(

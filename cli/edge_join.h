@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "core/result.h"
 
@@ -12,8 +11,8 @@ struct EdgeJoinRequest {
   std::string server_url;                // REST listener
   std::string infrastructure_root_file;  // to verify the server with
   std::string join_token;
-  std::vector<std::string> broker_names;  // DNS names and IP addresses that devices connect to
-  std::string folder;                     // where keys and certificates are written
+  std::string folder;                       // where keys and certificates are written
+  bool without_broker_certificate = false;  // the broker has one of another authority
 };
 
 struct JoinedEdge {
@@ -23,8 +22,8 @@ struct JoinedEdge {
 };
 
 // join_edge makes the edge's and its broker's keys here, sends the requests with the join token and writes edge.key,
-// edge.pem, broker.key, broker.pem, device-root.pem, infrastructure-root.pem and edge.pgpass into the folder.
-// Reasons: those of edge::join, http.*, file.write_failed, key.unusable.
+// edge.pem, broker.key and broker.pem (unless without), device-root.pem, infrastructure-root.pem and edge.pgpass into
+// the folder. Reasons: those of edge::join, http.*, file.write_failed, key.unusable.
 Result<JoinedEdge> join_edge(const EdgeJoinRequest& request);
 
 }  // namespace muster::cli

@@ -15,6 +15,7 @@ struct TokenOptions {
   std::string id;
   std::string description;
   long expires_in_seconds = 0;
+  std::vector<std::string> devices;
 };
 
 std::string tokens_path(const TokenOptions& options) {
@@ -25,6 +26,7 @@ int create(ApiSession& api, const TokenOptions& options) {
   nlohmann::json body{{"role", options.role}};
   if (!options.description.empty()) body["description"] = options.description;
   if (options.expires_in_seconds > 0) body["expires_in_seconds"] = options.expires_in_seconds;
+  if (!options.devices.empty()) body["devices"] = options.devices;
   return print_object(api.call("POST", tokens_path(options), body));
 }
 
@@ -38,7 +40,9 @@ void declare_token(Command& root) {
   create_command.required("role", options->role, "platform-admin, tenant-admin, factory, auditor or application")
       .option("--tenant", options->tenant, "tenant; without it the token is the platform's")
       .option("--description", options->description, "what it is for")
-      .option("--expires-in-seconds", options->expires_in_seconds, "0: never");
+      .option("--expires-in-seconds", options->expires_in_seconds, "0: never")
+      .options("--device", options->devices,
+               "factory: may enrol this device though it did not create it; may be repeated");
   run_with_session(create_command, options->server, [options](ApiSession& api) { return create(api, *options); });
 
   Command list = token.add_command("list", "list tokens, without their secrets");

@@ -124,24 +124,31 @@ Result<std::optional<registry::Issuer>> find_active(AuthorityContext& context, c
   });
 }
 
-Result<void> store_ca(AuthorityContext& context, const Caller& caller, const MadeCa& made) {
-  return db::run_in_transaction(
-      context.pool, scope_of(made.issuer.tenant_id), [&](db::Transaction& tx) -> Result<void> {
-        MUSTER_TRY_VOID(registry::insert_issuer(tx, made.issuer));
-        MUSTER_TRY_VOID(registry::insert_wrapped_key(tx, made.key));
-        registry::AuditEvent event = audit_event(context, caller, made.issuer.tenant_id, "issuer.create");
-        event.target = "issuer:" + made.issuer.id.text();
-        event.detail.emplace_back(registry::AuditField::kName, registry::to_string(made.issuer.kind));
-        event.detail.emplace_back(registry::AuditField::kNotAfter, to_rfc3339(made.issuer.not_after));
-        return registry::append_audit_event(tx, event);
-      });
+Result<void> store_ca(const AuthorityContext& context, db::Transaction& tx, const Caller& caller, const MadeCa& made) {
+  MUSTER_TRY_VOID(registry::insert_issuer(tx, made.issuer));
+  MUSTER_TRY_VOID(registry::insert_wrapped_key(tx, made.key));
+  registry::AuditEvent event = audit_event(context, caller, made.issuer.tenant_id, "issuer.create");
+  event.target = "issuer:" + made.issuer.id.text();
+  event.detail.emplace_back(registry::AuditField::kName, registry::to_string(made.issuer.kind));
+  event.detail.emplace_back(registry::AuditField::kNotAfter, to_rfc3339(made.issuer.not_after));
+  return registry::append_audit_event(tx, event);
+}
+
+CaOrder issuing_order(const AuthorityContext& context, const registry::Tenant& tenant, const registry::Issuer& parent) {
+  return {registry::IssuerKind::kTenantIssuing,
+          ca::CertificateKind::kIssuingCa,
+          x509::KeyAlgorithm::kP256,
+          tenant.id,
+          tenant.name + "." + context.trust_domain.text(),
+          &parent};
 }
 
 Result<registry::Issuer> ensure_ca(AuthorityContext& context, const Caller& caller, const CaOrder& order) {
   MUSTER_TRY(auto existing, find_active(context, order.tenant, order.registry_kind));
   if (existing) return std::move(*existing);
   MUSTER_TRY(MadeCa made, make_ca(context, order));
-  const auto stored = store_ca(context, caller, made);
+  const auto stored = db::run_in_transaction(context.pool, scope_of(order.tenant),
+                                             [&](db::Transaction& tx) { return store_ca(context, tx, caller, made); });
   if (stored.ok()) return std::move(made.issuer);
   context.signer->unload(made.issuer.id);
   if (stored.error().reason != registry::kIssuerActiveExists) return stored.error();
@@ -194,14 +201,20 @@ Result<std::shared_ptr<const LoadedIssuer>> ensure_issuing_ca(AuthorityContext& 
   }
   MUSTER_TRY(const auto parent, find_active(context, TenantId{}, registry::IssuerKind::kDeviceIntermediate));
   if (!parent) return Error{ErrorCode::kUnavailable, reasons::kNotInitialised, {}};
-  const CaOrder order{registry::IssuerKind::kTenantIssuing,
-                      ca::CertificateKind::kIssuingCa,
-                      x509::KeyAlgorithm::kP256,
-                      tenant,
-                      row.name + "." + context.trust_domain.text(),
-                      &*parent};
-  MUSTER_TRY(const registry::Issuer issuer, ensure_ca(context, caller, order));
+  MUSTER_TRY(const registry::Issuer issuer, ensure_ca(context, caller, issuing_order(context, row, *parent)));
   return load_issuer(context, issuer);
+}
+
+Result<void> make_issuing_ca(AuthorityContext& context, db::Transaction& tx, const Caller& caller,
+                             const registry::Tenant& tenant) {
+  MUSTER_TRY(const registry::Issuer parent,
+             registry::get_active_issuer(tx, TenantId{}, registry::IssuerKind::kDeviceIntermediate));
+  MUSTER_TRY(const MadeCa made, make_ca(context, issuing_order(context, tenant, parent)));
+  // The first enrolment loads the key from the registry, where it stands only if this transaction commits.
+  context.signer->unload(made.issuer.id);
+  MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(tenant.id)));
+  MUSTER_TRY_VOID(store_ca(context, tx, caller, made));
+  return tx.enter(db::Scope::system());
 }
 
 }  // namespace muster::enroll

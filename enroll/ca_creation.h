@@ -7,7 +7,9 @@
 
 #include "core/id.h"
 #include "core/result.h"
+#include "db/transaction.h"
 #include "enroll/authority_context.h"
+#include "registry/tenant_store.h"
 
 namespace muster::enroll {
 
@@ -19,5 +21,10 @@ Result<void> ensure_platform_issuers(AuthorityContext& context);
 // enroll.tenant_inactive (being deleted).
 Result<std::shared_ptr<const LoadedIssuer>> ensure_issuing_ca(AuthorityContext& context, const Caller& caller,
                                                               const TenantId& tenant);
+
+// Makes the issuing CA of a new tenant as part of `tx`, so that there is never a tenant without one. Scope on entry and
+// after: system. Reason: enroll.not_initialised.
+Result<void> make_issuing_ca(AuthorityContext& context, db::Transaction& tx, const Caller& caller,
+                             const registry::Tenant& tenant);
 
 }  // namespace muster::enroll

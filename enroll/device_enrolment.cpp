@@ -17,6 +17,7 @@
 #include "registry/device_store.h"
 #include "registry/reasons.h"
 #include "registry/tenant_store.h"
+#include "registry/token_store.h"
 #include "x509/certificate.h"
 
 namespace muster::enroll {
@@ -48,6 +49,7 @@ struct DeviceEnrolment::Item {
   void reset() {
     refusal.reset();
     device.reset();
+    on_allow_list = false;
     old_key.clear();
   }
   bool alive() const { return !refusal.has_value(); }
@@ -55,6 +57,7 @@ struct DeviceEnrolment::Item {
   PreparedRequest request;
   std::optional<Error> refusal;
   std::optional<registry::Device> device;
+  bool on_allow_list = false;                  // of the factory's token
   std::shared_ptr<const LoadedIssuer> issuer;  // whose certificate was built
   std::string old_key;                         // SPKI hash of the device's newest certificate so far
   Bytes serial;
@@ -210,6 +213,7 @@ Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
     chosen.push_back(i);
   }
   if (chosen.empty()) return {};
+  MUSTER_TRY_VOID(find_listed(tx, chosen));
   MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
   std::set<DeviceId> in_this_group;
   for (std::size_t n = 0; n < chosen.size(); ++n) {
@@ -221,9 +225,30 @@ Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
   return {};
 }
 
+// Asks once for the whole group which devices of others the factories' tokens name.
+Result<void> DeviceEnrolment::find_listed(db::Transaction& tx, Indices chosen) {
+  std::vector<registry::AllowListQuestion> questions;
+  std::vector<std::size_t> asked;
+  for (const std::size_t i : chosen) {
+    const Caller& caller = items_[i].request.caller;
+    const bool own = items_[i].device->created_by == caller.audit_name();
+    if (caller.role != CallerRole::kFactory || own) continue;
+    questions.push_back({*caller.token, items_[i].device->name});  // require_enroller: a factory has a token
+    asked.push_back(i);
+  }
+  if (questions.empty()) return {};
+  MUSTER_TRY(const auto listed, registry::are_on_allow_list(tx, tenant_, questions));
+  for (std::size_t n = 0; n < asked.size(); ++n) items_[asked[n]].on_allow_list = listed[n];
+  return {};
+}
+
 Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std::size_t earlier) {
   const Caller& caller = item.request.caller;
-  if (caller.role == CallerRole::kFactory && earlier > 0) {
+  const bool factory = caller.role == CallerRole::kFactory;
+  if (factory && item.device->created_by != caller.audit_name() && !item.on_allow_list) {
+    return refuse(ErrorCode::kPermissionDenied, reasons::kDeviceNotAllowed);
+  }
+  if (factory && earlier > 0) {
     return refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
   }
   if (caller.role == CallerRole::kDevice) {

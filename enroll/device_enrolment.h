@@ -50,6 +50,7 @@ class DeviceEnrolment {
   Result<void> create_missing(db::Transaction& tx, Indices indices);
   Result<void> authorise(db::Transaction& tx, Indices indices);
   Result<void> authorise_one(db::Transaction& tx, Item& item, std::size_t earlier);
+  Result<void> find_listed(db::Transaction& tx, Indices chosen);
   Result<void> build(Item& item) const;
   void sign(Item& item) const;
   Result<void> store(db::Transaction& tx, Indices indices);

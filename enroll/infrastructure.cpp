@@ -20,7 +20,6 @@ namespace muster::enroll {
 
 namespace {
 
-constexpr std::size_t kMaxNames = 16;
 constexpr std::size_t kMaxDnsName = 253;  // RFC 1035 §2.3.4, without the final dot
 constexpr std::size_t kMaxDnsLabel = 63;
 constexpr std::size_t kMaxCommonName = 64;
@@ -85,7 +84,7 @@ Result<ca::CertificateSubject> name_subject(const AuthorityContext& context, con
     subject.names = {{kUriTag, edge_uri(*request.edge, context.trust_domain)}};
     return subject;
   }
-  if (request.names.empty() || request.names.size() > kMaxNames) return invalid;
+  if (request.names.empty() || request.names.size() > kMaxServerNames) return invalid;
   for (const std::string& text : request.names) {
     auto name = server_name(text);
     if (!name) return Error{ErrorCode::kInvalidArgument, reasons::kNameInvalid, text};
@@ -122,6 +121,8 @@ Result<void> store(const AuthorityContext& context, db::Transaction& tx, const C
 }
 
 }  // namespace
+
+bool is_server_name(const std::string& name) { return server_name(name).has_value(); }
 
 std::string edge_uri(const EdgeId& edge, const TrustDomain& trust_domain) {
   return "spiffe://" + trust_domain.text() + "/edge/" + edge.text();

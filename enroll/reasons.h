@@ -10,9 +10,11 @@ namespace muster::enroll::reasons {
 
 inline constexpr std::string_view kCallerForbidden = "enroll.caller_forbidden";                 // 403
 inline constexpr std::string_view kFactoryFirstOnly = "enroll.factory_first_certificate_only";  // 403
-inline constexpr std::string_view kTenantInactive = "enroll.tenant_inactive";                   // 412
-inline constexpr std::string_view kDeviceInactive = "enroll.device_inactive";                   // 412
-inline constexpr std::string_view kProfileUnknown = "enroll.profile_unknown";                   // 400
+// 403: a factory neither created the device nor has it on its token's list.
+inline constexpr std::string_view kDeviceNotAllowed = "enroll.device_not_allowed";
+inline constexpr std::string_view kTenantInactive = "enroll.tenant_inactive";  // 412
+inline constexpr std::string_view kDeviceInactive = "enroll.device_inactive";  // 412
+inline constexpr std::string_view kProfileUnknown = "enroll.profile_unknown";  // 400
 inline constexpr std::string_view kNameInvalid = "enroll.name_invalid";        // 400: a broker's or server's name
 inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";    // the detail names the key
 inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";  // 503

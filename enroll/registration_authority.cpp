@@ -116,6 +116,14 @@ const std::string& RegistrationAuthority::infrastructure_root_pem() const {
   return impl_->context.infrastructure_root->certificate_pem;
 }
 
+Result<void> RegistrationAuthority::make_tenant_issuer(db::Transaction& tx, const Caller& caller,
+                                                       const TenantId& tenant) {
+  MUSTER_TRY_VOID(impl_->context.require_initialised());
+  MUSTER_TRY_VOID(require_platform(caller));
+  MUSTER_TRY(const registry::Tenant row, registry::get_tenant_by_id(tx, tenant));
+  return make_issuing_ca(impl_->context, tx, caller, row);
+}
+
 Result<TenantIssuer> RegistrationAuthority::ensure_tenant_issuer(const Caller& caller, TenantId tenant) {
   MUSTER_TRY_VOID(impl_->context.require_initialised());
   MUSTER_TRY_VOID(require_tenant_admin(caller, tenant));

@@ -81,6 +81,10 @@ struct RevokedCertificate {
 
 enum class InfrastructureRole : std::uint8_t { kServer, kBroker, kEdge };
 
+// Whether `name` may stand in a broker's or server's certificate: a DNS name in lower case, or an IP address.
+bool is_server_name(const std::string& name);
+inline constexpr std::size_t kMaxServerNames = 16;
+
 struct InfrastructureRequest {
   InfrastructureRole role = InfrastructureRole::kServer;
   std::string csr;                 // PEM; only its key is used
@@ -135,8 +139,11 @@ class RegistrationAuthority {
   const std::string& device_root_pem() const;
   const std::string& infrastructure_root_pem() const;
 
-  // Makes the tenant's issuing CA where it has no active one and returns the active one. Called when a tenant is
-  // created. platform-admin or tenant-admin of that tenant.
+  // Makes the issuing CA of a tenant that `tx` (scope system) has just created, in the same transaction.
+  // platform-admin. Reasons: enroll.caller_forbidden, tenant.not_found, database.*.
+  Result<void> make_tenant_issuer(db::Transaction& tx, const Caller& caller, const TenantId& tenant);
+  // Makes the tenant's issuing CA where it has no active one and returns the active one. platform-admin or tenant-admin
+  // of that tenant.
   Result<TenantIssuer> ensure_tenant_issuer(const Caller& caller, TenantId tenant);
   // cacerts of a tenant: issuing CA, intermediate, root, PEM.
   Result<std::string> ca_certificates_pem(TenantId tenant);

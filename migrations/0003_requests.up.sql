@@ -10,13 +10,16 @@ CREATE TABLE muster.tokens (
   description text        NOT NULL CONSTRAINT tokens_description_bounded CHECK (octet_length(description) <= 256),
   sha256      bytea       NOT NULL CONSTRAINT tokens_sha256_unique UNIQUE
                           CONSTRAINT tokens_sha256_whole CHECK (octet_length(sha256) = 32),
+  devices     text[]      NOT NULL DEFAULT '{}' CONSTRAINT tokens_devices_bounded CHECK (cardinality(devices) <= 1000),
   created_at  timestamptz NOT NULL DEFAULT now(),
   expires_at  timestamptz,
   revoked_at  timestamptz,
   -- No tenant can make itself a platform token, whatever the code above does.
   CONSTRAINT tokens_role_fits CHECK (CASE role WHEN 'platform-admin' THEN tenant_id IS NULL WHEN 'auditor' THEN true
-                                     ELSE tenant_id IS NOT NULL END)
+                                     ELSE tenant_id IS NOT NULL END),
+  CONSTRAINT tokens_devices_fit CHECK (role = 'factory' OR devices = '{}')
 );
+COMMENT ON COLUMN muster.tokens.devices IS 'names of devices whose first certificate this factory may have though it did not create them';
 COMMENT ON COLUMN muster.tokens.sha256 IS 'of the token''s text; the token itself is 32 random octets and not kept';
 CREATE INDEX tokens_tenant ON muster.tokens (tenant_id, created_at, id);
 

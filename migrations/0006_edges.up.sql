@@ -9,6 +9,8 @@ CREATE TABLE muster.edges (
   status                text        NOT NULL DEFAULT 'invited' CONSTRAINT edges_status_known
                                     CHECK (status IN ('invited', 'joined', 'removed')),
   tenants               uuid[],     -- NULL: all
+  broker_names          text[]      NOT NULL DEFAULT '{}'  -- of its broker's TLS certificate: the administrator's choice
+                                    CONSTRAINT edges_broker_names_bounded CHECK (cardinality(broker_names) <= 16),
   join_token_sha256     bytea       NOT NULL CONSTRAINT edges_join_token_unique UNIQUE
                                     CONSTRAINT edges_join_token_whole CHECK (octet_length(join_token_sha256) = 32),
   join_token_expires_at timestamptz NOT NULL,
@@ -63,7 +65,7 @@ GRANT SELECT, INSERT, DELETE ON muster.edge_events TO muster_system;
 -- An edge's login: its name comes from the id alone, so that no other role can be named. `p_verifier` is a SCRAM verifier,
 -- never a password.
 CREATE FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_role text := 'muster_edge_' || replace(p_edge::text, '-', '');
   v_tenants uuid[];
@@ -88,35 +90,51 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION muster.create_edge_role(uuid, text) IS 'so that muster_server needs no CREATEROLE';
 
--- Takes the role's rights, its sessions and the role itself. Returns whether there was one.
-CREATE FUNCTION muster.drop_edge_role(p_edge uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+-- Takes everything from the role of an edge that was removed: its login, its rights in the log, its sessions. Until this
+-- commits the role can still log in, so drop_edge_role ends sessions once more, in a transaction after this one.
+CREATE FUNCTION muster.bar_edge_role(p_edge uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_role text := 'muster_edge_' || replace(p_edge::text, '-', '');
 BEGIN
-  UPDATE muster.edges SET database_role = NULL WHERE id = p_edge;
+  IF NOT EXISTS (SELECT FROM muster.edges WHERE id = p_edge AND status = 'removed') THEN
+    RAISE EXCEPTION 'the edge is not removed' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = v_role) THEN
-    RETURN false;
+    RETURN;
   END IF;
   EXECUTE format('ALTER ROLE %I NOLOGIN', v_role);
   IF to_regprocedure('log.revoke_appender(name)') IS NOT NULL THEN
     EXECUTE 'SELECT log.revoke_appender($1)' USING v_role::name;
   END IF;
-  -- A session that starts before this commits finds nothing it may do: its rights went with the commit.
   PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = v_role AND a.pid <> pg_backend_pid();
+END $$;
+
+-- Ends what sessions the role still has and drops it. Returns whether there was one.
+CREATE FUNCTION muster.drop_edge_role(p_edge uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_role text := 'muster_edge_' || replace(p_edge::text, '-', '');
+BEGIN
+  PERFORM muster.bar_edge_role(p_edge);
+  UPDATE muster.edges SET database_role = NULL WHERE id = p_edge;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = v_role) THEN
+    RETURN false;
+  END IF;
   EXECUTE format('DROP ROLE %I', v_role);
   RETURN true;
 END $$;
 
 -- Whether every edge that serves the tenant has applied the change `p_number`. An edge that has not joined holds nothing.
 CREATE FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) RETURNS boolean LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path = pg_catalog AS $$
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT NOT EXISTS (SELECT FROM muster.edges e
                      WHERE e.status = 'joined' AND (e.tenants IS NULL OR p_tenant = ANY (e.tenants))
                        AND e.acknowledged_number < p_number)
 $$;
 
-REVOKE ALL ON FUNCTION muster.create_edge_role(uuid, text), muster.drop_edge_role(uuid),
+REVOKE ALL ON FUNCTION muster.create_edge_role(uuid, text), muster.bar_edge_role(uuid), muster.drop_edge_role(uuid),
   muster.edges_have_applied(uuid, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION muster.create_edge_role(uuid, text), muster.drop_edge_role(uuid) TO muster_system;
+GRANT EXECUTE ON FUNCTION muster.create_edge_role(uuid, text), muster.bar_edge_role(uuid), muster.drop_edge_role(uuid)
+  TO muster_system;
 GRANT EXECUTE ON FUNCTION muster.edges_have_applied(uuid, bigint) TO muster_tenant, muster_system;

@@ -16,7 +16,7 @@ COMMENT ON TABLE muster.change_counter IS
 
 -- Which database this is: a restored one has another system identifier or another timeline.
 CREATE FUNCTION muster.database_identity(OUT system_identifier bigint, OUT timeline integer) LANGUAGE sql STABLE
-SECURITY DEFINER SET search_path = pg_catalog AS
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
 $$ SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c $$;
 
 INSERT INTO muster.change_counter (system_identifier, timeline)
@@ -36,7 +36,7 @@ CREATE INDEX changes_age ON muster.changes (committed_at);
 -- Takes `p_count` numbers and returns the one before the first. Call it in a transaction's last statement: from here to
 -- the commit everybody else waits.
 CREATE FUNCTION muster.take_change_numbers(p_count integer) RETURNS bigint LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_number bigint;
 BEGIN

@@ -3,9 +3,29 @@ CREATE SCHEMA muster;
 
 COMMENT ON SCHEMA muster IS 'The registry: every transaction runs as muster_tenant or muster_system, never as its login.';
 
+CREATE FUNCTION muster.bar_edge_role(p_edge uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  v_role text := 'muster_edge_' || replace(p_edge::text, '-', '');
+BEGIN
+  IF NOT EXISTS (SELECT FROM muster.edges WHERE id = p_edge AND status = 'removed') THEN
+    RAISE EXCEPTION 'the edge is not removed' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = v_role) THEN
+    RETURN;
+  END IF;
+  EXECUTE format('ALTER ROLE %I NOLOGIN', v_role);
+  IF to_regprocedure('log.revoke_appender(name)') IS NOT NULL THEN
+    EXECUTE 'SELECT log.revoke_appender($1)' USING v_role::name;
+  END IF;
+  PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = v_role AND a.pid <> pg_backend_pid();
+END $_$;
+
 CREATE FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 DECLARE
   v_role text := 'muster_edge_' || replace(p_edge::text, '-', '');
@@ -38,33 +58,28 @@ CREATE FUNCTION muster.current_tenant() RETURNS uuid
 
 CREATE FUNCTION muster.database_identity(OUT system_identifier bigint, OUT timeline integer) RETURNS record
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$ SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c $$;
 
 CREATE FUNCTION muster.drop_edge_role(p_edge uuid) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
-    AS $_$
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
 DECLARE
   v_role text := 'muster_edge_' || replace(p_edge::text, '-', '');
 BEGIN
+  PERFORM muster.bar_edge_role(p_edge);
   UPDATE muster.edges SET database_role = NULL WHERE id = p_edge;
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = v_role) THEN
     RETURN false;
   END IF;
-  EXECUTE format('ALTER ROLE %I NOLOGIN', v_role);
-  IF to_regprocedure('log.revoke_appender(name)') IS NOT NULL THEN
-    EXECUTE 'SELECT log.revoke_appender($1)' USING v_role::name;
-  END IF;
-  -- A session that starts before this commits finds nothing it may do: its rights went with the commit.
-  PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = v_role AND a.pid <> pg_backend_pid();
   EXECUTE format('DROP ROLE %I', v_role);
   RETURN true;
-END $_$;
+END $$;
 
 CREATE FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   SELECT NOT EXISTS (SELECT FROM muster.edges e
                      WHERE e.status = 'joined' AND (e.tenants IS NULL OR p_tenant = ANY (e.tenants))
@@ -73,7 +88,7 @@ $$;
 
 CREATE FUNCTION muster.take_change_numbers(p_count integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog'
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
   v_number bigint;
@@ -303,6 +318,7 @@ CREATE TABLE muster.edges (
     name text NOT NULL,
     status text DEFAULT 'invited'::text NOT NULL,
     tenants uuid[],
+    broker_names text[] DEFAULT '{}'::text[] NOT NULL,
     join_token_sha256 bytea NOT NULL,
     join_token_expires_at timestamp with time zone NOT NULL,
     database_role text,
@@ -312,6 +328,7 @@ CREATE TABLE muster.edges (
     acknowledged_epoch uuid,
     acknowledged_number bigint DEFAULT 0 NOT NULL,
     acknowledged_at timestamp with time zone,
+    CONSTRAINT edges_broker_names_bounded CHECK ((cardinality(broker_names) <= 16)),
     CONSTRAINT edges_join_token_whole CHECK ((octet_length(join_token_sha256) = 32)),
     CONSTRAINT edges_name_plain CHECK ((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
     CONSTRAINT edges_removal_whole CHECK (((status = 'removed'::text) = (removed_at IS NOT NULL))),
@@ -446,10 +463,13 @@ CREATE TABLE muster.tokens (
     role text NOT NULL,
     description text NOT NULL,
     sha256 bytea NOT NULL,
+    devices text[] DEFAULT '{}'::text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     CONSTRAINT tokens_description_bounded CHECK ((octet_length(description) <= 256)),
+    CONSTRAINT tokens_devices_bounded CHECK ((cardinality(devices) <= 1000)),
+    CONSTRAINT tokens_devices_fit CHECK (((role = 'factory'::text) OR (devices = '{}'::text[]))),
     CONSTRAINT tokens_role_fits CHECK (
 CASE role
     WHEN 'platform-admin'::text THEN (tenant_id IS NULL)
@@ -463,6 +483,8 @@ END),
 ALTER TABLE ONLY muster.tokens FORCE ROW LEVEL SECURITY;
 
 COMMENT ON COLUMN muster.tokens.sha256 IS 'of the token''s text; the token itself is 32 random octets and not kept';
+
+COMMENT ON COLUMN muster.tokens.devices IS 'names of devices whose first certificate this factory may have though it did not create them';
 
 CREATE TABLE muster.used_keys (
     spki_sha256 bytea NOT NULL,
@@ -816,6 +838,9 @@ CREATE POLICY used_keys_system_read ON muster.used_keys FOR SELECT TO muster_sys
 
 GRANT USAGE ON SCHEMA muster TO muster_tenant;
 GRANT USAGE ON SCHEMA muster TO muster_system;
+
+REVOKE ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) TO muster_system;
 
 REVOKE ALL ON FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) TO muster_system;

@@ -35,6 +35,10 @@ const db::Statement kLockPolicies{
     "SELECT id, name FROM muster.policies WHERE tenant_id = $1::uuid AND id = ANY ($2::uuid[])"
     " AND status = 'active' ORDER BY id FOR SHARE"};
 
+// Locked until this transaction ends: no device slips past the sweep of a tenant that is being deleted.
+const db::Statement kLockTenant{"lock_tenant_of_devices",
+                                "SELECT status = 'active' FROM muster.tenants WHERE id = $1::uuid FOR SHARE"};
+
 using Outcomes = std::vector<std::optional<Result<Device>>>;  // absent: still to be made
 
 // Checks everything that needs no database. Returns the devices as they will be stored.
@@ -82,6 +86,13 @@ Result<void> check_policies(db::Transaction& tx, const TenantId& tenant, std::ve
       drafts[i].policy_name = found->second;
     }
   }
+  return {};
+}
+
+Result<void> check_tenant(db::Transaction& tx, const TenantId& tenant) {
+  MUSTER_TRY(const auto rows, db::run(tx, kLockTenant, {tenant}));
+  if (rows.empty()) return Error{ErrorCode::kNotFound, kTenantNotFound, ""};
+  if (!rows[0].boolean(0)) return Error{ErrorCode::kFailedPrecondition, kTenantInactive, ""};
   return {};
 }
 
@@ -152,6 +163,7 @@ Result<void> refuse_new_tombstones(db::Transaction& tx, const TenantId& tenant, 
 
 Result<std::vector<Result<Device>>> create_devices(db::Transaction& tx, const TenantId& tenant,
                                                    std::span<const NewDevice> devices) {
+  MUSTER_TRY_VOID(check_tenant(tx, tenant));
   std::vector<Device> drafts(devices.size());
   Outcomes outcomes = check(devices, drafts);
   MUSTER_TRY_VOID(check_policies(tx, tenant, drafts, outcomes));

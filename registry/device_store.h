@@ -69,7 +69,8 @@ struct DeviceFilter {  // absent: any
 Result<Labels> normalise_labels(Labels labels);
 Result<std::vector<std::string>> normalise_groups(std::vector<std::string> groups);
 
-// Reasons: device.exists, device.name_held (see tenant.name_held), device.label_invalid, device.group_invalid,
+// Only for an active tenant. Reasons: tenant.not_found, tenant.inactive, device.exists, device.name_held (see
+// tenant.name_held), device.label_invalid, device.group_invalid,
 // policy.not_found.
 Result<Device> create_device(db::Transaction& tx, const TenantId& tenant, const NewDevice& device);
 

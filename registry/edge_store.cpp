@@ -24,10 +24,10 @@ constexpr EnumNames<InfrastructureKind, 4> kKindNames{{{InfrastructureKind::kEdg
 const std::string kSelect =
     "SELECT e.id, e.name, e.status, coalesce(e.tenants, '{}'), ARRAY(SELECT t.name FROM muster.tenants AS t"
     "  WHERE t.id = ANY (e.tenants) ORDER BY t.name COLLATE \"C\"), e.database_role, e.created_at, e.joined_at,"
-    " e.acknowledged_epoch, e.acknowledged_number, e.acknowledged_at FROM muster.edges AS e ";
+    " e.acknowledged_epoch, e.acknowledged_number, e.acknowledged_at, e.broker_names FROM muster.edges AS e ";
 const db::Statement kInsert{"insert_edge",
-                            "INSERT INTO muster.edges (name, tenants, join_token_sha256, join_token_expires_at)"
-                            " VALUES ($1, $2::uuid[], $3::bytea, $4::timestamptz)"
+                            "INSERT INTO muster.edges (name, tenants, join_token_sha256, join_token_expires_at,"
+                            " broker_names) VALUES ($1, $2::uuid[], $3::bytea, $4::timestamptz, $5::text[])"
                             " ON CONFLICT (name) WHERE status <> 'removed' DO NOTHING RETURNING id"};
 const db::Statement kCountTenants{
     "count_edge_tenants", "SELECT count(*) FROM muster.tenants WHERE id = ANY ($1::uuid[]) AND status <> 'deleted'"};
@@ -66,6 +66,9 @@ const db::Statement kRemove{"remove_edge",
 const db::Statement kRevokeCertificates{"revoke_edge_certificates",
                                         "UPDATE muster.infrastructure_certificates SET revoked_at = $2::timestamptz"
                                         " WHERE edge_id = $1::uuid AND revoked_at IS NULL"};
+const db::Statement kBarRole{"bar_edge_role", "SELECT muster.bar_edge_role($1::uuid)"};
+const db::Statement kLeftoverRoles{
+    "leftover_edge_roles", "SELECT id FROM muster.edges WHERE status = 'removed' AND database_role IS NOT NULL"};
 const db::Statement kDropRole{"drop_edge_role", "SELECT muster.drop_edge_role($1::uuid)"};
 const db::Statement kAcknowledge{
     "acknowledge_changes",
@@ -93,6 +96,7 @@ Edge read(const db::Row& row) {
   if (!row.is_null(8)) edge.acknowledged_epoch = row.raw_id(8);
   edge.acknowledged_number = static_cast<std::uint64_t>(row.number(9));
   edge.acknowledged_at = row.time_if_any(10);
+  edge.broker_names = row.texts(11);
   return edge;
 }
 
@@ -139,8 +143,11 @@ Result<Edge> create_edge(db::Transaction& tx, const NewEdge& edge) {
   for (const TenantId& tenant : wanted) tenants.add(tenant);
   MUSTER_TRY_VOID(check_tenants(tx, wanted, tenants));
   const db::Param limit = wanted.empty() ? db::Param(nullptr) : db::Param(tenants);
-  MUSTER_TRY(const auto rows,
-             db::run(tx, kInsert, {edge.name, limit, edge.join_token_sha256, edge.join_token_expires_at}));
+  db::Array broker_names(db::ElementType::kText);
+  for (const std::string& name : edge.broker_names) broker_names.add_text(name);
+  MUSTER_TRY(
+      const auto rows,
+      db::run(tx, kInsert, {edge.name, limit, edge.join_token_sha256, edge.join_token_expires_at, broker_names}));
   if (rows.empty()) return Error{ErrorCode::kAlreadyExists, kEdgeExists, ""};
   return get_edge_by_id(tx, rows[0].id<EdgeId>(0));
 }
@@ -197,8 +204,20 @@ Result<void> remove_edge(db::Transaction& tx, const EdgeId& id, UtcTime now) {
   MUSTER_TRY(const auto removed, db::run(tx, kRemove, {id, now}));
   if (removed.affected() == 0) return not_found();
   MUSTER_TRY_VOID(db::run(tx, kRevokeCertificates, {id, now}));
+  MUSTER_TRY_VOID(db::run(tx, kBarRole, {id}));
+  return {};
+}
+
+Result<void> drop_edge_role(db::Transaction& tx, const EdgeId& id) {
   MUSTER_TRY_VOID(db::run(tx, kDropRole, {id}));
   return {};
+}
+
+Result<std::vector<EdgeId>> list_leftover_edge_roles(db::Transaction& tx) {
+  MUSTER_TRY(const auto rows, db::run(tx, kLeftoverRoles, {}));
+  std::vector<EdgeId> edges;
+  for (std::size_t i = 0; i < rows.size(); ++i) edges.push_back(rows[i].id<EdgeId>(0));
+  return edges;
 }
 
 Result<void> acknowledge_changes(db::Transaction& tx, const EdgeId& id, const RawId& epoch, std::uint64_t number,

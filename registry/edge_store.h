@@ -30,7 +30,8 @@ struct Edge {
   EdgeStatus status = EdgeStatus::kInvited;
   std::vector<TenantId> tenants;  // empty: all
   std::vector<std::string> tenant_names;
-  std::string database_role;  // empty before it joined
+  std::vector<std::string> broker_names;  // of its broker's TLS certificate; empty: it gets none
+  std::string database_role;              // empty before it joined
   UtcTime created_at{};
   std::optional<UtcTime> joined_at;
   RawId acknowledged_epoch;  // nil: nothing yet
@@ -43,6 +44,8 @@ struct NewEdge {
   std::vector<TenantId> tenants;  // empty: all
   Sha256 join_token_sha256{};
   UtcTime join_token_expires_at{};
+  // DNS names and addresses. Whoever joins chooses nothing: with a name of its own choice it could be the server.
+  std::vector<std::string> broker_names = {};
 };
 
 // Reasons: edge.exists, edge.name_invalid, tenant.not_found.
@@ -79,9 +82,14 @@ Result<std::optional<Edge>> find_edge_by_certificate(db::Transaction& tx, const 
 // server as a SCRAM verifier only. The role may append to the log and nothing else.
 Result<std::string> create_edge_role(db::Transaction& tx, const EdgeId& edge, std::string_view password);
 
-// Removes an edge: revokes its certificates, spoils its join token, drops its database role and ends its sessions.
-// Reason: edge.not_found.
+// Removes an edge: revokes its certificates, spoils its join token, takes login, rights and sessions from its database
+// role. When that is committed, drop_edge_role must follow. Reason: edge.not_found.
 Result<void> remove_edge(db::Transaction& tx, const EdgeId& id, UtcTime now);
+
+// Drops the database role of a removed edge and the sessions that began while remove_edge was not yet committed.
+Result<void> drop_edge_role(db::Transaction& tx, const EdgeId& id);
+// Removed edges whose role is still there: the one who removed them did not come to drop_edge_role.
+Result<std::vector<EdgeId>> list_leftover_edge_roles(db::Transaction& tx);
 
 // The edge has applied everything up to `number` of `epoch`.
 Result<void> acknowledge_changes(db::Transaction& tx, const EdgeId& id, const RawId& epoch, std::uint64_t number,

@@ -11,6 +11,8 @@ inline constexpr std::string_view kTenantNotFound = "tenant.not_found";  // kNot
 inline constexpr std::string_view kTenantExists = "tenant.exists";       // kAlreadyExists
 inline constexpr std::string_view kTenantNameHeld = "tenant.name_held";  // kConflict: the old one is not forgotten
 inline constexpr std::string_view kTenantStatusInvalid = "tenant.status_invalid";  // kFailedPrecondition: no such step
+inline constexpr std::string_view kTenantInactive =
+    "tenant.inactive";  // kFailedPrecondition: suspended or being deleted
 inline constexpr std::string_view kDeviceNotFound = "device.not_found";
 inline constexpr std::string_view kDeviceExists = "device.exists";
 inline constexpr std::string_view kDeviceNameHeld = "device.name_held";
@@ -37,6 +39,7 @@ inline constexpr std::string_view kRevocationReasonInvalid = "revocation.reason_
 inline constexpr std::string_view kEdgeNotFound = "edge.not_found";
 inline constexpr std::string_view kEdgeExists = "edge.exists";
 inline constexpr std::string_view kEdgeNameInvalid = "edge.name_invalid";
+inline constexpr std::string_view kEdgeBrokerNamesMissing = "edge.broker_names_missing";  // kFailedPrecondition
 inline constexpr std::string_view kJoinTokenInvalid =
     "edge.join_token_invalid";  // kUnauthenticated: unknown, used, expired
 inline constexpr std::string_view kIdempotencyBodyDiffers = "idempotency.body_differs";  // kInvalidArgument, HTTP 422

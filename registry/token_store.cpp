@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/token_store.h"
 
+#include "db/array.h"
 #include "db/statement.h"
 #include "registry/cursor.h"
 #include "registry/name_lookup.h"
@@ -16,19 +17,26 @@ constexpr EnumNames<TokenRole, 5> kRoleNames{{{TokenRole::kPlatformAdmin, "platf
                                               {TokenRole::kAuditor, "auditor"},
                                               {TokenRole::kApplication, "application"}}};
 
-const db::Statement kInsert{"insert_token",
-                            "INSERT INTO muster.tokens (tenant_id, role, description, expires_at, sha256)"
-                            " VALUES ($1::uuid, $2, $3, $4::timestamptz, $5::bytea) RETURNING id, created_at"};
+const db::Statement kInsert{
+    "insert_token",
+    "INSERT INTO muster.tokens (tenant_id, role, description, expires_at, sha256, devices)"
+    " VALUES ($1::uuid, $2, $3, $4::timestamptz, $5::bytea, $6::text[]) RETURNING id, created_at"};
 const db::Statement kHolder{
     "find_token_holder",
     "SELECT k.id, k.role, k.tenant_id, t.name, t.status = 'active' FROM muster.tokens AS k"
     " LEFT JOIN muster.tenants AS t ON t.id = k.tenant_id"
     " WHERE k.sha256 = $1::bytea AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > $2::timestamptz)"
     " AND (k.tenant_id IS NULL OR t.status IN ('active', 'suspended'))"};
+const db::Statement kOnAllowList{
+    "on_allow_list",
+    "SELECT EXISTS (SELECT FROM muster.tokens AS k WHERE k.tenant_id = $1::uuid AND k.id = u.token"
+    " AND k.role = 'factory' AND k.revoked_at IS NULL AND u.device = ANY (k.devices))"
+    " FROM unnest($2::uuid[], $3::text[]) WITH ORDINALITY AS u (token, device, place) ORDER BY u.place"};
 // Newest first; equal times by id.
 const db::Statement kList{
     "list_tokens",
-    "SELECT k.id, k.tenant_id, k.role, k.description, k.created_at, k.expires_at, k.revoked_at FROM muster.tokens AS k"
+    "SELECT k.id, k.tenant_id, k.role, k.description, k.created_at, k.expires_at, k.revoked_at, k.devices"
+    " FROM muster.tokens AS k"
     " WHERE k.tenant_id IS NOT DISTINCT FROM $1::uuid AND ($2::uuid IS NULL OR (k.created_at, k.id) <"
     "  (SELECT c.created_at, c.id FROM muster.tokens AS c WHERE c.id = $2::uuid))"
     " ORDER BY k.created_at DESC, k.id DESC LIMIT $3::bigint"};
@@ -43,7 +51,8 @@ Token read(const db::Row& row) {
           row.text(3),
           row.time(4),
           row.time_if_any(5),
-          row.time_if_any(6)};
+          row.time_if_any(6),
+          row.texts(7)};
 }
 
 }  // namespace
@@ -52,11 +61,27 @@ std::string_view to_string(TokenRole role) { return name_of(kRoleNames, role); }
 std::optional<TokenRole> parse_token_role(std::string_view text) { return value_of(kRoleNames, text); }
 
 Result<Token> create_token(db::Transaction& tx, const NewToken& token) {
+  db::Array devices(db::ElementType::kText);
+  for (const std::string& device : token.devices) devices.add_text(device);
   MUSTER_TRY(const auto rows, db::run(tx, kInsert,
                                       {db::Param::nullable(token.tenant_id), to_string(token.role), token.description,
-                                       token.expires_at, token.sha256}));
-  return Token{rows[0].id<TokenId>(0), token.tenant_id,  token.role,  token.description,
-               rows[0].time(1),        token.expires_at, std::nullopt};
+                                       token.expires_at, token.sha256, devices}));
+  return Token{rows[0].id<TokenId>(0), token.tenant_id,  token.role,   token.description,
+               rows[0].time(1),        token.expires_at, std::nullopt, token.devices};
+}
+
+Result<std::vector<bool>> are_on_allow_list(db::Transaction& tx, const TenantId& tenant,
+                                            std::span<const AllowListQuestion> questions) {
+  db::Array tokens(db::ElementType::kUuid);
+  db::Array devices(db::ElementType::kText);
+  for (const AllowListQuestion& question : questions) {
+    tokens.add(question.token);
+    devices.add_text(question.device);
+  }
+  MUSTER_TRY(const auto rows, db::run(tx, kOnAllowList, {tenant, tokens, devices}));
+  std::vector<bool> answers;
+  for (std::size_t i = 0; i < rows.size(); ++i) answers.push_back(rows[i].boolean(0));
+  return answers;
 }
 
 Result<TokenHolder> find_token_holder(db::Transaction& tx, const Sha256& sha256, UtcTime now) {

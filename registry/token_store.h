@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/id.h"
 #include "core/record.h"
@@ -30,7 +32,10 @@ struct Token {
   UtcTime created_at{};
   std::optional<UtcTime> expires_at;
   std::optional<UtcTime> revoked_at;
+  std::vector<std::string> devices;  // see NewToken
 };
+
+inline constexpr std::size_t kMaxTokenDevices = 1'000;
 
 struct NewToken {
   TenantId tenant_id;  // nil: of the platform; then the scope is system, otherwise that tenant's
@@ -38,6 +43,8 @@ struct NewToken {
   std::string description;  // at most 256 octets
   std::optional<UtcTime> expires_at;
   Sha256 sha256{};  // of the token's whole text, "mst_…"
+  // kFactory only: names of devices whose first certificate it may have although it did not create them.
+  std::vector<std::string> devices = {};
 };
 
 struct TokenHolder {
@@ -51,6 +58,14 @@ struct TokenHolder {
 Result<Token> create_token(db::Transaction& tx, const NewToken& token);
 // Scope: system. Reason: token.invalid (unknown, revoked, expired at `now`, its tenant deleted).
 Result<TokenHolder> find_token_holder(db::Transaction& tx, const Sha256& sha256, UtcTime now);
+// Whether the allow-list of each token names the device beside it; one answer per question, in order. Scope: the
+// tenant's, so another tenant's token names nothing.
+struct AllowListQuestion {
+  TokenId token;
+  std::string device;
+};
+Result<std::vector<bool>> are_on_allow_list(db::Transaction& tx, const TenantId& tenant,
+                                            std::span<const AllowListQuestion> questions);
 // `tenant` nil: those of the platform (scope system). Newest first; revoked ones too.
 Result<Page<Token>> list_tokens(db::Transaction& tx, const TenantId& tenant, const PageRequest& page);
 // Reason: token.not_found. Revoking twice is not an error.

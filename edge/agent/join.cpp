@@ -24,10 +24,7 @@ Error refused(const http::ClientResponse& answer) {
 
 Result<JoinAnswer> join(http::Client& client, const JoinRequest& request) {
   Json body = {{"join_token", request.join_token}, {"csr", request.csr}};
-  if (!request.broker_csr.empty()) {
-    body["broker_csr"] = request.broker_csr;
-    body["broker_names"] = request.broker_names;
-  }
+  if (!request.broker_csr.empty()) body["broker_csr"] = request.broker_csr;
   http::ClientRequest post;
   post.method = "POST";
   post.target = "/v1/edge/join";

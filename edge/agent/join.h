@@ -6,7 +6,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "http/client.h"
 
@@ -14,9 +13,8 @@ namespace muster::edge {
 
 struct JoinRequest {
   std::string join_token;
-  std::string csr;                        // PEM, of the edge's key
-  std::string broker_csr;                 // PEM; empty: no broker certificate is wanted
-  std::vector<std::string> broker_names;  // DNS names and addresses of the broker
+  std::string csr;         // PEM, of the edge's key
+  std::string broker_csr;  // PEM; empty: no broker certificate is wanted. Its names stand with the edge on the server
 };
 
 struct JoinAnswer {

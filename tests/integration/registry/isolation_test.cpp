@@ -164,7 +164,7 @@ TEST_F(Isolation, NoStoreFunctionReachesAnotherTenantsThing) {
         0U);
   }
   EXPECT_EQ(reason_of(in(beta_.id, [&](Transaction& tx) { return create_device(tx, acme_.id, new_device("x")); })),
-            "database.value_refused");
+            kTenantNotFound);
   EXPECT_EQ(reason_of(in(beta_.id,
                          [&](Transaction& tx) {
                            return append_audit_event(tx, {.tenant_id = acme_.id,

@@ -274,13 +274,61 @@ TEST_F(Registry, RemovingAnEdgeTakesItsCertificateItsRoleAndItsToken) {
   EXPECT_EQ(database_.execute("SELECT left(rolpassword, 13) FROM pg_authid WHERE rolname = '" + role + "'"),
             "SCRAM-SHA-256");
 
+  const auto too_early = in_system([&](Transaction& tx) { return drop_edge_role(tx, edge.id); });
+  ASSERT_FALSE(too_early.ok());
+  EXPECT_EQ(too_early.error().reason, "database.value_refused");
   must(in_system([&](Transaction& tx) { return remove_edge(tx, edge.id, kNow); }));
 
   EXPECT_FALSE(known());
+  EXPECT_EQ(database_.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = '" + role + "'"), "f");
+  EXPECT_EQ(must(in_system(list_leftover_edge_roles)), std::vector<EdgeId>{edge.id});
+  must(in_system([&](Transaction& tx) { return drop_edge_role(tx, edge.id); }));
   EXPECT_EQ(role_exists(), "0");
+  EXPECT_TRUE(must(in_system(list_leftover_edge_roles)).empty());
   EXPECT_EQ(must(in_system([&](Transaction& tx) { return list_revoked(tx, root.id, 0, kNow); })).size(), 1U);
   EXPECT_EQ(reason_of(in_system([&](Transaction& tx) { return create_edge_role(tx, edge.id, "again"); })),
             "database.value_refused");
+}
+
+TEST_F(Registry, AnAllowListIsOfOneFactoryOfOneTenantWhileItsTokenLasts) {
+  const Tenant acme = make_tenant("acme");
+  const Tenant beta = make_tenant("beta");
+  const auto make = [&](TokenRole role, std::vector<std::string> devices) {
+    const NewToken token{acme.id, role, "", std::nullopt, random_hash(), std::move(devices)};
+    return in(acme.id, [&](Transaction& tx) { return create_token(tx, token); });
+  };
+  const Token listed = must(make(TokenRole::kFactory, {"a", "b"}));
+  const Token other = must(make(TokenRole::kFactory, {}));
+  const auto ask = [&](const TenantId& scope, const TenantId& claimed) {
+    const std::vector<AllowListQuestion> questions{
+        {listed.id, "c"}, {listed.id, "a"}, {other.id, "a"}, {listed.id, "b"}, {TokenId::random(), "a"}};
+    return must(in(scope, [&](Transaction& tx) { return are_on_allow_list(tx, claimed, questions); }));
+  };
+  const std::vector<bool> none(5, false);
+
+  EXPECT_EQ(ask(acme.id, acme.id), (std::vector<bool>{false, true, false, true, false}));
+  EXPECT_EQ(ask(beta.id, beta.id), none);
+  EXPECT_EQ(ask(beta.id, acme.id), none);
+  EXPECT_FALSE(make(TokenRole::kTenantAdmin, {"a"}).ok());
+  EXPECT_FALSE(make(TokenRole::kFactory, std::vector<std::string>(kMaxTokenDevices + 1, "x")).ok());
+  must(in(acme.id, [&](Transaction& tx) { return revoke_token(tx, acme.id, listed.id, kNow); }));
+  EXPECT_EQ(ask(acme.id, acme.id), none);
+}
+
+TEST_F(Registry, ADeviceIsMadeForAnActiveTenantOnly) {
+  const Tenant tenant = make_tenant("acme");
+  const auto make = [&](const char* name) {
+    return reason_of(in(tenant.id, [&](Transaction& tx) { return create_device(tx, tenant.id, new_device(name)); }));
+  };
+  const auto set = [&](TenantStatus status) {
+    must(in_system([&](Transaction& tx) { return set_tenant_status(tx, tenant.id, status); }));
+  };
+  set(TenantStatus::kSuspended);
+  EXPECT_EQ(make("a"), kTenantInactive);
+  set(TenantStatus::kActive);
+  EXPECT_EQ(make("a"), "");
+  must(in_system([&](Transaction& tx) { return begin_tenant_deletion(tx, tenant.id); }));
+  EXPECT_EQ(make("b"), kTenantInactive);
 }
 
 TEST_F(Registry, ATokenIsFoundUntilItExpiresOrIsRevoked) {

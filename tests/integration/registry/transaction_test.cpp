@@ -28,10 +28,11 @@ TEST_F(Transactions, AnErrorOfTheBodyRollsBack) {
 TEST_F(Transactions, AStatementsErrorThatTheBodyIgnoresStillDoomsTheTransaction) {
   const Tenant acme = make_tenant("acme");
   const Tenant beta = make_tenant("beta");
+  const std::vector<PolicyRule> rules = {{PolicyAction::kPublish, "${tenant}/x"}};
 
   const auto result = in(acme.id, [&](Transaction& tx) -> Result<void> {
     MUSTER_TRY_VOID(create_device(tx, acme.id, new_device("d")));
-    (void)create_device(tx, beta.id, new_device("e")).ok();
+    (void)create_policy(tx, beta.id, "p", rules).ok();
     return {};
   });
 
