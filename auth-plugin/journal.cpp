@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "auth-plugin/reasons.h"
 #include "core/topic_filter.h"
 
 namespace muster::auth_plugin {
 namespace {
 
 constexpr std::chrono::seconds kQuietTime{5};
+constexpr std::chrono::milliseconds kSettlePeriod{200};
 constexpr std::size_t kMaxQuietStrangers = 4096;
 constexpr std::string_view kComponent = "broker-plugin";
 
@@ -31,9 +33,14 @@ void Journal::disconnected(const Session& session, const ConnectionFacts& connec
 
 Result<std::uint64_t> Journal::published(const Session& session, const ConnectionFacts& connection,
                                          const MessageView& message) {
-  if (message.qos == 0 && !wal_.has_room_for_qos0()) {
+  const std::string_view refusal = quota_refusal(session, message.qos == 0 ? 0.5 : 1);
+  if (message.qos == 0 && (!refusal.empty() || !wal_.has_room_for_qos0())) {
     metrics_.qos0_shed.add();
     return std::uint64_t{0};
+  }
+  if (!refusal.empty()) {
+    metrics_.record_refused(refusal);
+    return Error{ErrorCode::kResourceExhausted, refusal, {}};
   }
   RecordView record = record_of(session, connection, RecordKind::kPublish);
   record.topic = message.topic;
@@ -121,10 +128,27 @@ Result<std::uint64_t> Journal::append(const RecordView& record) {
   auto appended = wal_.append(record);
   if (appended.ok()) {
     metrics_.recorded(record.kind);
+    std::size_t octets = kRecordFixedSize + record.topic.size() + record.payload.size();
+    for (const RecordHeaderView& header : record.headers) octets += header.name.size() + header.value.size();
+    device_shares_.add(record.device_id, octets);
+    tenant_shares_.add(record.tenant_id, octets);
   } else {
     metrics_.record_refused(appended.error().reason);
   }
   return appended;
+}
+
+std::string_view Journal::quota_refusal(const Session& session, double part) {
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= settle_due_) {
+    settle_due_ = now + kSettlePeriod;
+    const edge::WalStatistics wal = wal_.statistics();
+    device_shares_.settle({wal.unshipped_bytes, wal.room_bytes});
+    tenant_shares_.settle({wal.unshipped_bytes, wal.room_bytes});
+  }
+  if (!device_shares_.has_room(session.device_id, part)) return reasons::kDeviceQuota;
+  if (!tenant_shares_.has_room(session.tenant_id, part)) return reasons::kTenantQuota;
+  return {};
 }
 
 void Journal::append_denial(RecordView record, std::string_view reason, std::string_view topic) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "auth-plugin/backlog_shares.h"
 #include "auth-plugin/broker_metrics.h"
 #include "auth-plugin/session.h"
 #include "core/clock.h"
@@ -46,6 +47,7 @@ class Journal {
   void connected(const Session& session, const ConnectionFacts& connection);
   void disconnected(const Session& session, const ConnectionFacts& connection);
   // Returns the sequence that an acknowledgement must wait for; 0 where nothing needs to (QoS 0).
+  // Reasons: those of WalWriter::append, wal.device_quota, wal.tenant_quota.
   Result<std::uint64_t> published(const Session& session, const ConnectionFacts& connection,
                                   const MessageView& message);
   void will_sent(const Session& session, const MessageView& message);
@@ -66,6 +68,7 @@ class Journal {
   };
   RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
   Result<std::uint64_t> append(const RecordView& record);
+  std::string_view quota_refusal(const Session& session, double part);
   void append_denial(RecordView record, std::string_view reason, std::string_view topic);
   bool may_speak_of_stranger(std::string_view principal, std::string_view reason, Time now);
 
@@ -73,6 +76,9 @@ class Journal {
   BrokerMetrics& metrics_;
   const Clock& clock_;
   LogLine log_line_;
+  BacklogShares<DeviceId> device_shares_{0.5};
+  BacklogShares<TenantId> tenant_shares_{0.75};
+  Time settle_due_{};
   Bucket lines_{50, 50};
   Bucket strangers_{10, 20};
   std::unordered_map<std::string, Time> quiet_strangers_;

@@ -46,6 +46,10 @@ inline constexpr std::string_view kRetainedByAnother = "acl.retained_by_another"
 inline constexpr std::string_view kRetainedTableFull = "acl.retained_table_full";  // or this device's part of it
 inline constexpr std::string_view kTooManySubscriptions = "acl.too_many_subscriptions";
 
+// Publishing
+inline constexpr std::string_view kDeviceQuota = "wal.device_quota";  // its part of a WAL that cannot be shipped
+inline constexpr std::string_view kTenantQuota = "wal.tenant_quota";
+
 // Cuts of live connections, besides the reasons above
 inline constexpr std::string_view kPolicyChanged = "cut.policy_changed";
 inline constexpr std::string_view kHoldTooLong = "cut.hold_too_long";

@@ -195,8 +195,12 @@ bool SegmentedWalWriter::has_room_for_qos0() const {
 }
 
 WalStatistics SegmentedWalWriter::statistics() const {
-  return {appended_.load(), durable_.load(),       commits_.load(),    failures_.load(),
-          unshipped(),      commit_micros_.load(), clock_steps_.load()};
+  const std::uint64_t held = unshipped() + pending_octets_.load();
+  const std::uint64_t free = free_octets_.load();
+  const std::uint64_t room =
+      std::min(config_.max_bytes - std::min(held, config_.max_bytes), free - std::min(free, config_.min_free_bytes));
+  return {appended_.load(),      durable_.load(),    commits_.load(), failures_.load(), unshipped(), room,
+          commit_micros_.load(), clock_steps_.load()};
 }
 
 void SegmentedWalWriter::run() {

@@ -33,6 +33,7 @@ struct WalStatistics {
   std::uint64_t commits = 0;
   std::uint64_t failures = 0;
   std::uint64_t unshipped_bytes = 0;
+  std::uint64_t room_bytes = 0;  // before appends are refused, by the WAL's own limit or the disk's
   std::uint64_t last_commit_micros = 0;
   std::uint64_t clock_steps = 0;  // steps of the wall clock that were stamped
 };

@@ -44,6 +44,26 @@ TEST_F(PluginHostileDevice, RetainedMessagesAreBounded) {
   EXPECT_EQ(connect(b1_, options5(b1_))->publish("beta/d1/state/new", "x", 1, true), 0);
 }
 
+// Nobody ships: the WAL only grows.
+TEST_F(PluginHostileDevice, OneDeviceCannotFillTheWal) {
+  start_broker("plugin_opt_wal_max_bytes 16777216\n");
+  const std::string large(100'000, 'x');
+  std::size_t accepted = 0;
+  while (accepted < 40'000'000) {
+    const auto client = connect(a1_);
+    if (client->connack() != 0 || client->publish("acme/d1/telemetry", large) != 0) break;
+    accepted += large.size();
+    while (client->publish("acme/d1/telemetry", large) == 0) accepted += large.size();
+    usleep(300'000);  // shares are settled a few times a second: coming back must not help
+  }
+
+  EXPECT_GT(accepted, 6'000'000u);
+  EXPECT_LT(accepted, 12'000'000u);
+  EXPECT_EQ(connect(b1_)->publish("beta/d1/telemetry", large), 0);
+  EXPECT_EQ(connect(a2_)->publish("acme/d2/telemetry", large), 0);
+  EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/d1", "wal.device_quota"); }));
+}
+
 // A device hammers at a topic that it may not touch, over and over.
 TEST_F(PluginHostileDevice, DenialsDoNotFillTheLog) {
   start_broker();

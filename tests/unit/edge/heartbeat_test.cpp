@@ -36,7 +36,8 @@ TEST(Heartbeat, RefusesTimesThatCannotBe) {
   using std::chrono::nanoseconds;
   using std::chrono::seconds;
   const auto readable = [](seconds issued_at, nanoseconds asked_at) {
-    return decode_heartbeat(encode_heartbeat({{random_raw_id(), 4}, UtcTime{issued_at}, asked_at, random_raw_id()})).ok();
+    return decode_heartbeat(encode_heartbeat({{random_raw_id(), 4}, UtcTime{issued_at}, asked_at, random_raw_id()}))
+        .ok();
   };
   EXPECT_TRUE(readable(seconds{5}, seconds{6}));
   EXPECT_FALSE(readable(seconds::min(), seconds{6}));
