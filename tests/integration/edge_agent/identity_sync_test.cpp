@@ -296,14 +296,14 @@ TEST_F(IdentitySyncTest, JoinsWithAOneTimeToken) {
   server_->join_answer =
       R"({"edge_id":"e","certificate":"C","chain":"CH","infrastructure_root":"R","database":{"role":"r","password":"p"}})";
   http::Client client = server_->client();
-  const auto joined = join(client, {"token", "CSR", "", {}});
+  const auto joined = join(client, {"token", "CSR", ""});
   ASSERT_TRUE(joined.ok());
   EXPECT_EQ(joined->database_role, "r");
   EXPECT_EQ(joined->certificate, "C");
 
-  EXPECT_EQ(join(client, {"token", "CSR", "BROKER", {"localhost"}}).error().reason, "edge.join_malformed");
+  EXPECT_EQ(join(client, {"token", "CSR", "BROKER"}).error().reason, "edge.join_malformed");
   server_->join_status = 401;
-  EXPECT_EQ(join(client, {"token", "CSR", "", {}}).error().reason, "edge.join_refused");
+  EXPECT_EQ(join(client, {"token", "CSR", ""}).error().reason, "edge.join_refused");
 }
 
 TEST(EntityLine, IsReadBackAsItWasWritten) {
