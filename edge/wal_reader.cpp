@@ -12,6 +12,7 @@
 #include <limits>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "core/record.h"
 #include "edge/wire.h"
@@ -23,6 +24,8 @@ namespace {
 constexpr int kReadOnly = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 // Holds the largest frame twice, so that a frame which does not fit at the end of one chunk fits into the next.
 constexpr std::size_t kChunk = 2 * (kMaxFrameBody + kFrameHeaderSize);
+// Most of the time there are a few new records at the end of a preallocated segment.
+constexpr std::size_t kSmallChunk = 256U << 10;
 
 Result<Bytes> read_at(int fd, std::uint64_t offset, std::size_t most) {
   Bytes bytes(most);
@@ -91,7 +94,8 @@ WalReader::WalReader(std::string folder, IncarnationId incarnation, std::uint64_
     : folder_(std::move(folder)),
       incarnation_(incarnation),
       codec_(incarnation),
-      next_(std::max<std::uint64_t>(from_sequence, 1)) {}
+      next_(std::max<std::uint64_t>(from_sequence, 1)),
+      next_chunk_(kSmallChunk) {}
 
 Result<WalBatch> WalReader::read(std::size_t max_records, std::size_t max_octets) {
   WalBatch batch;
@@ -174,8 +178,9 @@ std::uint64_t WalReader::end_of_segment() const {
 }
 
 Result<WalReader::Progress> WalReader::read_chunk(const Limits& limits, WalBatch& batch) {
-  MUSTER_TRY(Bytes chunk, read_at(fd_.get(), offset_, kChunk));
-  const bool to_the_end = chunk.size() < kChunk;
+  const std::size_t wanted = std::exchange(next_chunk_, kSmallChunk);
+  MUSTER_TRY(Bytes chunk, read_at(fd_.get(), offset_, wanted));
+  const bool to_the_end = chunk.size() < wanted;
   const BytesView bytes{chunk};
   batch.storage.push_back(std::move(chunk));  // moving a vector leaves its octets where they are
   std::size_t at = 0;
@@ -186,9 +191,13 @@ Result<WalReader::Progress> WalReader::read_chunk(const Limits& limits, WalBatch
     }
     const auto frame = codec_.read(bytes.subspan(at));
     if (!frame) {
-      if (!to_the_end && bytes.size() - at < kChunk / 2) break;  // cut by the end of the chunk, perhaps
+      if (!to_the_end && bytes.size() - at < kChunk / 2) {  // cut by the end of the chunk, perhaps
+        if (at == 0) next_chunk_ = kChunk;
+        break;
+      }
       const std::size_t found = codec_.find_next(bytes, at);
-      offset_ += found;
+      // A sound frame may lie over the end of the chunk: then it starts in the second half.
+      offset_ += found == bytes.size() && !to_the_end ? found - kChunk / 2 : found;
       return found < bytes.size() || !to_the_end ? Progress::kMore : Progress::kSegmentDone;
     }
     if (is_record(*frame)) {

@@ -285,6 +285,25 @@ TEST_F(WalTest, StepsOverDamageInTheMiddleAndReportsIt) {
   EXPECT_TRUE(back.finished);
 }
 
+// The reader takes 8 MiB at a time: the record that lies over the end of the first such piece must not be lost as well.
+TEST_F(WalTest, StepsOverLongDamageAndLosesNothingBehindIt) {
+  config_.segment_bytes = 32U << 20;
+  auto wal = open();
+  const IncarnationId incarnation = wal->incarnation();
+  for (int i = 1; i <= 12; ++i) append(*wal, "start-" + std::to_string(i) + "-" + std::string(1U << 20, 'x'));
+  ASSERT_TRUE(is_durable(12));
+  wal.reset();
+  const std::string path = only_segment(incarnation);
+  Bytes content = content_of(path);
+  for (int i = 1; i <= 7; ++i) content[as_text(content).find("start-" + std::to_string(i) + "-x")] ^= 1;
+  std::ofstream{path, std::ios::binary}.write(reinterpret_cast<const char*>(content.data()),
+                                              static_cast<std::streamsize>(content.size()));
+
+  const ReadBack back = read_all(folder_, incarnation);
+  EXPECT_EQ(back.gaps, (std::vector<WalGap>{{1, 7}}));
+  EXPECT_EQ(back.sequences.size(), 5U);
+}
+
 TEST_F(WalTest, ReportsATornTailThatTheMarkPromised) {
   auto wal = open();
   const IncarnationId incarnation = wal->incarnation();
