@@ -156,7 +156,9 @@ CREATE TABLE muster.batch_results (
     line bigint NOT NULL,
     result text NOT NULL,
     CONSTRAINT batch_results_line_positive CHECK ((line > 0))
-);
+)
+WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY muster.batch_results ALTER COLUMN result SET STORAGE EXTERNAL;
 
 ALTER TABLE ONLY muster.batch_results FORCE ROW LEVEL SECURITY;
 

@@ -65,9 +65,11 @@ const db::Statement kListTenant{"list_tenant_audit_events",
 
 const db::Statement kSequencerLock{"lock_sequencer", "SELECT pg_advisory_xact_lock(7021788553)"};
 const db::Statement kUnchained{
-    "unchained_audit_events", "SELECT " + kColumns +
-                                  " FROM muster.audit_unchained AS u JOIN muster.audit_events AS e ON e.id = u.event_id"
-                                  " ORDER BY u.event_id LIMIT $1::bigint"};
+    "unchained_audit_events",
+    "SELECT " + kColumns +
+        " FROM (SELECT n.event_id FROM muster.audit_unchained AS n ORDER BY n.event_id"
+        "  LIMIT $1::bigint) AS u CROSS JOIN LATERAL (SELECT v.* FROM muster.audit_events AS v"
+        "  WHERE v.id = u.event_id OFFSET 0) AS e ORDER BY u.event_id"};
 const db::Statement kHeads{"audit_chain_heads",
                            "SELECT u.tenant_id, h.sequence, h.hash FROM unnest($1::uuid[]) AS u (tenant_id),"
                            " LATERAL (SELECT c.sequence, c.hash FROM muster.audit_chain AS c"

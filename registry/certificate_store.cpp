@@ -62,11 +62,12 @@ const db::Statement kListOfDevice{
     "list_device_certificates", kSelectBrief + "WHERE c.tenant_id = $1::uuid AND c.device_id = $9::uuid" + kListWhere};
 
 const db::Statement kLockDevices{"lock_devices",
-                                 "SELECT FROM muster.devices WHERE tenant_id = $1::uuid AND id = ANY ($2::uuid[])"
-                                 " ORDER BY id FOR NO KEY UPDATE"};
+                                 "SELECT FROM (SELECT DISTINCT n.id FROM unnest($2::uuid[]) AS n (id) ORDER BY n.id)"
+                                 " AS u CROSS JOIN LATERAL (SELECT FROM muster.devices AS v"
+                                 "  WHERE v.tenant_id = $1::uuid AND v.id = u.id FOR NO KEY UPDATE) AS d"};
 const db::Statement kCount{"count_certificates",
-                           "SELECT device_id, count(*) FROM muster.certificates"
-                           " WHERE tenant_id = $1::uuid AND device_id = ANY ($2::uuid[]) GROUP BY device_id"};
+                           "SELECT u.id, (SELECT count(*) FROM muster.certificates AS c"
+                           "  WHERE c.tenant_id = $1::uuid AND c.device_id = u.id) FROM unnest($2::uuid[]) AS u (id)"};
 
 const std::string kRevoked =
     "UPDATE muster.certificates SET status = 'revoked', revoked_at = $3::timestamptz,"

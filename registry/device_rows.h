@@ -11,10 +11,11 @@
 
 namespace muster::registry {
 
-// Selects what read_device reads, FROM muster.devices AS d. A function: other files' statements are made before main.
-inline std::string select_devices() {
+// Selects what read_device reads from `devices`, which calls itself d. A function: other files' statements are made
+// before main.
+inline std::string select_devices(const std::string& devices = "muster.devices AS d") {
   return "SELECT d.id, d.tenant_id, d.name, d.status, " + pairs_sql("d.labels") +
-         ", d.groups, d.policy_id, p.name, d.created_at, d.created_by FROM muster.devices AS d"
+         ", d.groups, d.policy_id, p.name, d.created_at, d.created_by FROM " + devices +
          " LEFT JOIN muster.policies AS p ON p.tenant_id = d.tenant_id AND p.id = d.policy_id ";
 }
 

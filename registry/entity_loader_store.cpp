@@ -18,12 +18,13 @@ const std::string kIssuers =
     "SELECT i.id, i.tenant_id, i.status, i.spki_sha256, i.certificate FROM muster.issuers AS i ";
 const std::string kPolicies =
     "SELECT p.id, p.tenant_id, p.status, p.rule_actions, p.rule_filters FROM muster.policies AS p ";
-const std::string kDevices =
+const std::string kDeviceColumns =
     "SELECT d.id, d.tenant_id, d.name, d.status, coalesce(d.policy_id, CASE WHEN d.groups <> '{}' THEN"
     " (SELECT g.policy_id FROM muster.group_policies AS g WHERE g.tenant_id = d.tenant_id"
     "  AND g.group_name = ANY (d.groups) ORDER BY g.group_name COLLATE \"C\" LIMIT 1) END, t.default_policy_id),"
     " d.groups, " +
-    pairs_sql("d.labels") + " FROM muster.devices AS d JOIN muster.tenants AS t ON t.id = d.tenant_id ";
+    pairs_sql("d.labels") + " FROM ";
+const std::string kDevices = kDeviceColumns + "muster.devices AS d JOIN muster.tenants AS t ON t.id = d.tenant_id ";
 const std::string kCertificates =
     "SELECT c.id, c.tenant_id, c.device_id, c.issuer_id, c.status, c.not_after FROM muster.certificates AS c ";
 
@@ -33,10 +34,18 @@ const db::Statement kLoadIssuers{"load_issuers",
                                  kIssuers + "WHERE (i.tenant_id, i.id) IN (SELECT u.tenant_id, u.id" + kIds};
 const db::Statement kLoadPolicies{"load_policies",
                                   kPolicies + "WHERE (p.tenant_id, p.id) IN (SELECT u.tenant_id, u.id" + kIds};
-const db::Statement kLoadDevices{"load_devices",
-                                 kDevices + "WHERE (d.tenant_id, d.id) IN (SELECT u.tenant_id, u.id" + kIds};
+// OFFSET 0 makes it one index look-up a row: the planner, asked for a join, may walk the whole tenant for each of them.
+const db::Statement kLoadDevices{
+    "load_devices",
+    kDeviceColumns +
+        "unnest($1::uuid[], $2::uuid[]) AS u (tenant_id, id) CROSS JOIN LATERAL"
+        " (SELECT v.* FROM muster.devices AS v WHERE v.tenant_id = u.tenant_id AND v.id = u.id OFFSET 0)"
+        " AS d JOIN muster.tenants AS t ON t.id = d.tenant_id"};
 const db::Statement kLoadCertificates{
-    "load_certificates", kCertificates + "WHERE c.id = ANY ($2::bytea[]) AND c.tenant_id = ANY ($1::uuid[])"};
+    "load_certificates",
+    "SELECT c.id, c.tenant_id, c.device_id, c.issuer_id, c.status, c.not_after"
+    " FROM unnest($1::uuid[], $2::bytea[]) AS u (tenant_id, id) CROSS JOIN LATERAL"
+    " (SELECT v.* FROM muster.certificates AS v WHERE v.id = u.id AND v.tenant_id = u.tenant_id OFFSET 0) AS c"};
 
 // Walks: $1 tenants or NULL, $2 the last page's end, $3 page size. What is gone is left out.
 const db::Statement kEachTenant{"each_tenant",

@@ -27,22 +27,27 @@ const db::Statement kInsertIntents{
     "INSERT INTO muster.certificate_intents (issuer_id, serial, tenant_id, device_id, spki_sha256, tbs_certificate)"
     " SELECT u.issuer_id, u.serial, $1::uuid, u.device_id, u.spki, u.tbs"
     " FROM unnest($2::uuid[], $3::bytea[], $4::uuid[], $5::bytea[], $6::bytea[])"
-    "  AS u (issuer_id, serial, device_id, spki, tbs)"
-    " JOIN muster.devices AS d ON d.tenant_id = $1::uuid AND d.id = u.device_id AND d.status <> 'deleted'"};
-// The device's row is locked, so that deleting it either sees this certificate and revokes it, or comes first.
+    "  AS u (issuer_id, serial, device_id, spki, tbs) CROSS JOIN LATERAL"
+    " (SELECT FROM muster.devices AS v WHERE v.tenant_id = $1::uuid AND v.id = u.device_id AND v.status <> 'deleted'"
+    "  OFFSET 0) AS d"};
+// The device's row is locked, so that deleting it either sees this certificate and revokes it, or comes first; in the
+// order of the ids, as everybody locks devices. The sub-selects are look-ups by key: the planner, asked for a join, may
+// read all devices of the tenant for each group.
 const db::Statement kInsertCertificates{
     "insert_certificates",
     "INSERT INTO muster.certificates (id, tenant_id, device_id, issuer_id, serial, spki_sha256, not_before, not_after,"
     " crl_shard, profile, certificate)"
     " SELECT u.id, $1::uuid, u.device_id, u.issuer_id, u.serial, u.spki, u.not_before, u.not_after, u.shard, u.profile,"
     "  u.der"
-    " FROM unnest($2::bytea[], $3::uuid[], $4::uuid[], $5::bytea[], $6::bytea[], $7::timestamptz[], $8::timestamptz[],"
-    "  $9::integer[], $10::text[], $11::bytea[])"
-    "  AS u (id, device_id, issuer_id, serial, spki, not_before, not_after, shard, profile, der)"
-    " JOIN muster.certificate_intents AS i ON i.issuer_id = u.issuer_id AND i.serial = u.serial"
+    " FROM (SELECT n.* FROM unnest($2::bytea[], $3::uuid[], $4::uuid[], $5::bytea[], $6::bytea[], $7::timestamptz[],"
+    "  $8::timestamptz[], $9::integer[], $10::text[], $11::bytea[])"
+    "  AS n (id, device_id, issuer_id, serial, spki, not_before, not_after, shard, profile, der) ORDER BY n.device_id)"
+    "  AS u CROSS JOIN LATERAL"
+    " (SELECT FROM muster.certificate_intents AS i WHERE i.issuer_id = u.issuer_id AND i.serial = u.serial"
     "  AND i.tenant_id = $1::uuid AND i.device_id = u.device_id AND i.spki_sha256 = u.spki AND i.revoked_at IS NULL"
-    " JOIN muster.devices AS d ON d.tenant_id = $1::uuid AND d.id = u.device_id AND d.status <> 'deleted'"
-    " FOR SHARE OF d"};
+    "  OFFSET 0) AS intent CROSS JOIN LATERAL"
+    " (SELECT FROM muster.devices AS v WHERE v.tenant_id = $1::uuid AND v.id = u.device_id AND v.status <> 'deleted'"
+    "  FOR SHARE) AS d"};
 
 Result<void> use_keys(db::Transaction& tx, const TenantId& tenant, std::span<const CertificateIntent> intents) {
   db::Array keys(db::ElementType::kBytes);

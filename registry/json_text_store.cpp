@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "core/encoding.h"
 #include "registry/json_text.h"
 
 namespace muster::registry {
+
+namespace {
+constexpr char kEndOfName = '\x01';  // in no name
+}
 
 std::string to_json_object(std::span<const std::pair<std::string, std::string>> pairs) {
   std::string json = "{";
@@ -15,16 +21,23 @@ std::string to_json_object(std::span<const std::pair<std::string, std::string>> 
   return json + "}";
 }
 
-TextPairs to_pairs(std::vector<std::string> flat) {
+TextPairs to_pairs(const std::vector<std::string>& joined) {
   TextPairs pairs;
-  pairs.reserve(flat.size() / 2);
-  for (std::size_t i = 0; i + 1 < flat.size(); i += 2) pairs.emplace_back(std::move(flat[i]), std::move(flat[i + 1]));
+  pairs.reserve(joined.size());
+  for (const std::string& pair : joined) {
+    const std::size_t end = pair.find(kEndOfName);
+    if (end == std::string::npos) continue;
+    pairs.emplace_back(pair.substr(0, end), pair.substr(end + 1));
+  }
+  std::ranges::sort(pairs);
   return pairs;
 }
 
 std::string pairs_sql(const std::string& column) {
-  return "CASE WHEN " + column + " = '{}' THEN '{}'::text[] ELSE ARRAY(SELECT u.x FROM jsonb_each_text(" + column +
-         ") AS e (k, v), unnest(ARRAY[e.k, e.v]) WITH ORDINALITY AS u (x, o) ORDER BY e.k COLLATE \"C\", u.o) END";
+  return "CASE WHEN " + column +
+         " = '{}' THEN '{}'::text[] ELSE ARRAY(SELECT e.k || E'\\x01' || e.v"
+         " FROM jsonb_each_text(" +
+         column + ") AS e (k, v)) END";
 }
 
 }  // namespace muster::registry

@@ -57,7 +57,12 @@ TEST(Cursor, IsRefusedUnlessWeCouldHaveMadeIt) {
 
 TEST(JsonText, QuotesWhatItHolds) {
   const TextPairs pairs = {{"a", "\"\\\n"}, {"b", ""}};
-  EXPECT_EQ(to_json_object(pairs), "{\"a\":\"\\\"\\\\\\u000a\",\"b\":\"\"}");
+  EXPECT_EQ(to_json_object(pairs), "{\"a\":\"\\\"\\\\\\n\",\"b\":\"\"}");
+}
+
+TEST(JsonText, PairsComeBackSortedByName) {
+  const TextPairs pairs = {{"a", "x\x01y"}, {"b", ""}};
+  EXPECT_EQ(to_pairs({"b\x01", "a\x01x\x01y"}), pairs);
 }
 
 // Version 1 never changes: chains that were written with it must verify for ever.
