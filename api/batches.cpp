@@ -2,7 +2,12 @@
 //
 // A batch is a resource: its lines are spooled before the first is worked on, its results are stored group by group and
 // streamed as they come. A client that loses the connection fetches them again; the work goes on without it.
+//
+// A few groups are under way at once: while the database works on one, the requests of the next are verified.
 #include <algorithm>
+#include <deque>
+#include <future>
+#include <set>
 
 #include "api/problem.h"
 #include "api/reasons.h"
@@ -17,7 +22,8 @@ namespace {
 constexpr std::size_t kMaxLines = 10'000;
 constexpr std::size_t kMaxBatchBytes = 40u << 20;
 constexpr std::size_t kMaxLineBytes = 32u << 10;
-constexpr std::size_t kGroupLines = 500;
+constexpr std::size_t kGroupLines = 200;
+constexpr std::size_t kGroupsAtOnce = 3;
 constexpr std::size_t kResultsAtOnce = 500;
 constexpr std::string_view kContentType = "application/x-ndjson";
 
@@ -101,22 +107,31 @@ struct BatchRun {
   std::vector<Line> lines;  // views of the request's body, which lives until the answer is sent
 };
 
-std::vector<registry::BatchResult> run_group(const BatchRun& run, std::span<const Line> lines) {
+std::vector<Item> parse_group(const BatchRun& run, std::span<const Line> lines) {
   std::vector<Item> items;
-  std::vector<enroll::EnrollRequest> requests;
+  items.reserve(lines.size());
   for (const Line& line : lines) {
-    Item item{line.number, "", std::nullopt, {}};
+    Item& item = items.emplace_back(Item{line.number, "", std::nullopt, {}});
     auto parsed = parse_line(run.tenant, line, item.device);
     if (parsed.ok()) {
       item.request = std::move(*parsed);
-      requests.push_back(*item.request);
     } else {
       item.error = parsed.error();
     }
-    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+using Results = std::vector<registry::BatchResult>;
+
+// Issues for a group and stores its results.
+Result<Results> run_group(const BatchRun& run, std::vector<Item> items) {
+  std::vector<enroll::EnrollRequest> requests;
+  for (Item& item : items) {
+    if (item.request) requests.push_back(std::move(*item.request));
   }
   const auto issued = run.context.authority.enroll_batch(run.caller, requests);
-  std::vector<registry::BatchResult> results;
+  Results results;
   std::size_t next = 0;
   for (const Item& item : items) {
     if (!item.request) {
@@ -126,22 +141,69 @@ std::vector<registry::BatchResult> run_group(const BatchRun& run, std::span<cons
     const auto& outcome = issued.at(next++);
     results.push_back({item.line, outcome.ok() ? success_line(item, *outcome) : failure_line(item, outcome.error())});
   }
+  MUSTER_TRY_VOID(db::run_in_transaction(run.context.pool, db::Scope::of_tenant(run.tenant), [&](db::Transaction& tx) {
+    return registry::append_batch_results(tx, run.tenant, run.id, results);
+  }));
   return results;
 }
 
-Result<void> run_batch(const BatchRun& run, http::BodyWriter& writer) {
-  const db::Scope scope = db::Scope::of_tenant(run.tenant);
-  bool listening = true;
-  for (std::size_t first = 0; first < run.lines.size(); first += kGroupLines) {
-    const auto group = std::span{run.lines}.subspan(first, std::min(kGroupLines, run.lines.size() - first));
-    const auto results = run_group(run, group);
-    MUSTER_TRY_VOID(db::run_in_transaction(run.context.pool, scope, [&](db::Transaction& tx) {
-      return registry::append_batch_results(tx, run.tenant, run.id, results);
-    }));
-    for (const auto& result : results) listening = listening && writer.write(result.json + "\n");
+// GroupsUnderWay runs groups on threads of their own and gives their results in the order of the lines. Its end waits
+// for all of them.
+class GroupsUnderWay {
+ public:
+  explicit GroupsUnderWay(const BatchRun& run) : run_(run) {}
+
+  bool empty() const { return groups_.empty(); }
+  // Whether `items` must wait: there are enough under way, or an earlier line for one of its devices is, which comes
+  // first.
+  bool must_wait(const std::vector<Item>& items) const {
+    const auto earlier = [&](const Group& group) {
+      return std::ranges::any_of(items,
+                                 [&](const Item& item) { return item.request && group.devices.contains(item.device); });
+    };
+    return groups_.size() >= kGroupsAtOnce || std::ranges::any_of(groups_, earlier);
   }
-  MUSTER_TRY_VOID(db::run_in_transaction(
-      run.context.pool, scope, [&](db::Transaction& tx) { return registry::finish_batch(tx, run.tenant, run.id); }));
+  void start(std::vector<Item> items) {
+    std::set<std::string> devices;
+    for (const Item& item : items) {
+      if (item.request) devices.insert(item.device);
+    }
+    groups_.push_back(
+        {std::move(devices), std::async(std::launch::async, run_group, std::cref(run_), std::move(items))});
+  }
+  Result<Results> take_first() {
+    auto results = groups_.front().results.get();
+    groups_.pop_front();
+    return results;
+  }
+
+ private:
+  struct Group {
+    std::set<std::string> devices;
+    std::future<Result<Results>> results;
+  };
+  const BatchRun& run_;
+  std::deque<Group> groups_;
+};
+
+Result<void> run_batch(const BatchRun& run, http::BodyWriter& writer) {
+  bool listening = true;
+  GroupsUnderWay under_way{run};
+  const auto pass_on_first = [&]() -> Result<void> {
+    MUSTER_TRY(const Results results, under_way.take_first());
+    for (const auto& result : results) listening = listening && writer.write(result.json + "\n");
+    return {};
+  };
+  for (std::size_t first = 0; first < run.lines.size(); first += kGroupLines) {
+    const auto lines = std::span{run.lines}.subspan(first, std::min(kGroupLines, run.lines.size() - first));
+    std::vector<Item> items = parse_group(run, lines);
+    while (!under_way.empty() && under_way.must_wait(items)) MUSTER_TRY_VOID(pass_on_first());
+    under_way.start(std::move(items));
+  }
+  while (!under_way.empty()) MUSTER_TRY_VOID(pass_on_first());
+  MUSTER_TRY_VOID(db::run_in_transaction(run.context.pool, db::Scope::of_tenant(run.tenant), [&](db::Transaction& tx) {
+    return registry::finish_batch(tx, run.tenant, run.id);
+  }));
   if (listening) return {};
   return Error{ErrorCode::kUnavailable, "batch.client_gone", ""};
 }

@@ -146,6 +146,31 @@ TEST_F(ApiLab, ABatchAnswersEveryLineInOrderAndAgain) {
   EXPECT_EQ(replayed.text, ran.text);
 }
 
+// Its groups are under way at once; a factory may have only a device's first certificate.
+TEST_F(ApiLab, InALongBatchTheEarlierLineForADeviceComesFirst) {
+  constexpr int kDevices = 450;
+  const TestTenant acme = make_tenant("acme");
+  std::string lines;
+  for (int i = 0; i < kDevices + 5; ++i) {
+    const std::string name = "b" + std::to_string(i % kDevices);
+    lines += json{{"device", name}, {"csr", make_csr(name)}, {"create", i < kDevices}}.dump() + "\n";
+  }
+
+  const Answer ran = send({acme.factory, ""}, "POST", acme.path + "/batches", lines);
+  const Answer again = send({acme.factory, ""}, "GET", ran.headers.at("location"));
+
+  ASSERT_EQ(ran.status, 200) << ran.text;
+  std::istringstream stream{ran.text};
+  int number = 0;
+  for (std::string line; std::getline(stream, line); ++number) {
+    const json result = json::parse(line);
+    EXPECT_EQ(result["line"], number + 1);
+    EXPECT_EQ(result["status"], number < kDevices ? 201 : 403) << line;
+  }
+  EXPECT_EQ(number, kDevices + 5);
+  EXPECT_EQ(again.text, ran.text);
+}
+
 TEST_F(ApiLab, AnIdempotencyKeyGivesTheFirstAnswerAgain) {
   const TestTenant acme = make_tenant("acme");
   const Answer first = send({acme.admin, "", "k"}, "POST", acme.path + "/devices", R"({"name":"d"})");
