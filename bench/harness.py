@@ -48,10 +48,14 @@ class Figures:
         if options.quick:
             print(f"{bench}: --quick: too short, these figures do not count")
 
-    def add(self, metric, value, *, unit, limit=None, ratio=None, pairs=1, spread=None, at_most=False, note=None):
-        """`limit` is what the value, or where there is one the ratio, must reach (`at_most`: must not exceed)."""
+    def add(self, metric, value, *, unit, limit=None, ratio=None, pairs=1, spread=None, at_most=False, note=None,
+            failure=None):
+        """`limit` is what the value, or where there is one the ratio, must reach (`at_most`: must not exceed). With
+        `failure` it was not reached, whatever the value."""
         compared = value if ratio is None else ratio
         met = None if limit is None else (compared <= limit if at_most else compared >= limit)
+        if failure:
+            met, note = False, "; ".join(filter(None, (failure, note)))
         line = {"bench": self.bench, "metric": metric, "value": _short(value), "unit": unit, "limit": limit,
                 "ratio": _short(ratio), "pairs": pairs, "spread": spread and [_short(s) for s in spread], "met": met,
                 "at_most": at_most, "note": note, "quick": self.options.quick}
@@ -60,11 +64,11 @@ class Figures:
             file.write(json.dumps(line) + "\n")
         print(f"  {metric:44} {_short(value):>12} {unit:14} {describe(line)}", flush=True)
 
-    def compare(self, metric, pairs, *, unit, limit):
+    def compare(self, metric, pairs, *, unit, limit, failure=None):
         """`pairs`: (peer's value, ours). The figure is the median of the ratios, with their range."""
         ratios = [ours / peer for peer, ours in pairs]
         self.add(metric, statistics.median(o for _, o in pairs), unit=unit, limit=limit,
-                 ratio=statistics.median(ratios), pairs=len(pairs), spread=[min(ratios), max(ratios)],
+                 ratio=statistics.median(ratios), pairs=len(pairs), spread=[min(ratios), max(ratios)], failure=failure,
                  note=f"peer {_short(statistics.median(p for p, _ in pairs))} {unit}")
 
 
