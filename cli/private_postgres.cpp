@@ -52,8 +52,13 @@ std::string configuration(const std::string& socket_folder) {
          "synchronous_commit = on\n"
          "full_page_writes = on\n"
          "max_connections = 100\n"
-         "shared_buffers = 128MB\n"
-         "max_wal_size = 1GB\n"
+         "shared_buffers = 256MB\n"
+         "max_wal_size = 1GB\n"  // the broker's WAL leaves twice that free
+         "min_wal_size = 512MB\n"
+         "wal_buffers = 16MB\n"
+         "wal_compression = lz4\n"
+         "checkpoint_timeout = 15min\n"
+         "jit = off\n"  // short statements whose costs are often guessed too high
          "log_line_prefix = '%m [%p] '\n"
          "log_min_messages = warning\n"
          "logging_collector = off\n"
