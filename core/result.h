@@ -88,8 +88,9 @@ class [[nodiscard]] Result<void> {
   decl = std::move(tmp).value()
 
 // MUSTER_TRY_VOID(f()) returns f()'s error from this function, if there is one.
-#define MUSTER_TRY_VOID(expr)                                             \
-  do {                                                                    \
-    auto muster_try_void = (expr);                                        \
-    if (!muster_try_void.ok()) return std::move(muster_try_void).error(); \
+#define MUSTER_TRY_VOID(expr) MUSTER_TRY_VOID_IMPL(MUSTER_CONCAT(muster_try_void_, __LINE__), expr)
+#define MUSTER_TRY_VOID_IMPL(tmp, expr)           \
+  do {                                            \
+    auto tmp = (expr);                            \
+    if (!tmp.ok()) return std::move(tmp).error(); \
   } while (false)

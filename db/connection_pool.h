@@ -10,7 +10,7 @@
 
 namespace muster::db {
 
-class Connection;  // db/connection.h: the one place that holds a pqxx connection
+class Connection;  // db/connection.h: the one place that holds a libpq connection
 
 struct PoolConfig {
   std::string url;  // libpq connection string or URI

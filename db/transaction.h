@@ -2,7 +2,7 @@
 //
 // Purpose: the only way to the registry's tables. Every transaction names its scope: one tenant (PostgreSQL role
 // muster_tenant with a transaction-local tenant; row security shows nothing else) or the system (muster_system, narrow
-// policies). pqxx exceptions become Errors here and nowhere else.
+// policies). What libpq reports becomes an Error here and nowhere else.
 //
 //   auto device = db::run_in_transaction(pool, db::Scope::of_tenant(id), [&](db::Transaction& tx) {
 //     return registry::create_device(tx, id, device);
