@@ -75,7 +75,7 @@ class WalReader {
   std::size_t current_ = 0;  // in segments_, valid while fd_ is open
   UniqueFd fd_;
   std::uint64_t offset_ = 0;
-  std::size_t next_chunk_;  // octets to read; more when a frame did not fit
+  std::size_t next_chunk_;        // octets to read; more when a frame did not fit
   std::size_t octets_taken_ = 0;  // in the present batch
 };
 

@@ -29,7 +29,8 @@ inline constexpr std::string_view kJsonInvalid = "decode.json_invalid";
 inline constexpr std::string_view kTooDeep = "decode.too_deep";
 inline constexpr std::string_view kTooLarge = "decode.too_large";
 inline constexpr std::string_view kTooManyHeaders = "decode.too_many_headers";
-inline constexpr std::string_view kOutputTooLarge = "decode.output_too_large";  // its readings would repeat long headers
+inline constexpr std::string_view kOutputTooLarge =
+    "decode.output_too_large";  // its readings would repeat long headers
 inline constexpr std::string_view kTooManyMeasurements = "decode.too_many_measurements";
 inline constexpr std::string_view kTooManyReadings = "decode.too_many_readings";
 inline constexpr std::string_view kStringTooLong = "decode.string_too_long";
