@@ -92,7 +92,7 @@ void declare_server(Command& root) {
     bool check_only = false;
   };
   auto options = std::make_shared<ServerProgramOptions>();
-  Command command = root.add_command("server", "REST, EST and CRLs; owns the registry and the signing keys");
+  Command command = root.add_command("server", "REST and CRLs; owns the registry and the signing keys");
   command.required("--config", options->config, "TOML file, see docs/config/server.toml");
   command.flag("--check-config", options->check_only, "check the file and end");
   command.run([options] {
