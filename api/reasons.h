@@ -15,7 +15,6 @@ inline constexpr std::string_view kQueryInvalid = "request.query_invalid";      
 inline constexpr std::string_view kBodyUnexpected = "request.body_unexpected";   // 400
 inline constexpr std::string_view kRateLimited = "request.rate_limited";         // 429 with Retry-After
 inline constexpr std::string_view kTooManyLines = "batch.too_many_lines";        // 413
-inline constexpr std::string_view kBatchRunning = "batch.running";               // 409: results are not complete yet
 inline constexpr std::string_view kLineInvalid = "batch.line_invalid";           // in a result line
 inline constexpr std::string_view kIdempotencyKey = "idempotency.key_invalid";   // 400
 inline constexpr std::string_view kShownOnce = "idempotency.secret_shown_once";  // 409: the first answer held a secret

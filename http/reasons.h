@@ -10,7 +10,6 @@ namespace muster::http::reasons {
 
 inline constexpr std::string_view kMalformed = "http.malformed";                     // 400, connection closed
 inline constexpr std::string_view kVersionUnsupported = "http.version_unsupported";  // 505
-inline constexpr std::string_view kMethodUnknown = "http.method_unknown";            // 501
 inline constexpr std::string_view kTargetInvalid =
     "request.target_invalid";                                               // 400: bad percent-encoding, NUL, not UTF-8
 inline constexpr std::string_view kQueryInvalid = "request.query_invalid";  // 400: malformed or repeated key
@@ -21,7 +20,6 @@ inline constexpr std::string_view kEncodingUnsupported = "request.content_encodi
 inline constexpr std::string_view kTimeout = "request.timeout";                                   // 408
 inline constexpr std::string_view kNotFound = "resource.not_found";                               // 404
 inline constexpr std::string_view kMethodNotAllowed = "request.method_not_allowed";               // 405 with Allow
-inline constexpr std::string_view kOverloaded = "server.overloaded";                              // 503
 
 inline constexpr std::string_view kListenFailed = "http.listen_failed";  // Listener::create
 inline constexpr std::string_view kTlsFiles = "http.tls_files_unusable";

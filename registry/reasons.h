@@ -47,9 +47,8 @@ inline constexpr std::string_view kIdempotencyInProgress = "idempotency.in_progr
 inline constexpr std::string_view kBatchNotFound = "batch.not_found";
 inline constexpr std::string_view kChangesReloadRequired = "changes.reload_required";  // kFailedPrecondition, HTTP 410
 inline constexpr std::string_view kAuditChainBroken = "audit.chain_broken";            // kCorrupt
-inline constexpr std::string_view kAuditFieldInvalid = "audit.field_invalid";
-inline constexpr std::string_view kCursorInvalid = "cursor.invalid";          // kInvalidArgument
-inline constexpr std::string_view kDeploymentMissing = "deployment.missing";  // kFailedPrecondition
+inline constexpr std::string_view kCursorInvalid = "cursor.invalid";                   // kInvalidArgument
+inline constexpr std::string_view kDeploymentMissing = "deployment.missing";           // kFailedPrecondition
 inline constexpr std::string_view kDeploymentTrustDomainDiffers = "deployment.trust_domain_differs";
 
 }  // namespace muster::registry

@@ -63,6 +63,5 @@ inline constexpr std::string_view kSignatureInvalid = "signature.invalid";
 inline constexpr std::string_view kCrlTooLarge = "crl.too_large";
 inline constexpr std::string_view kCrlMalformed = "crl.malformed";
 inline constexpr std::string_view kCrlExtensionUnsupported = "crl.extension_unsupported";
-inline constexpr std::string_view kDerMalformed = "der.malformed";
 
 }  // namespace muster::x509::reasons
