@@ -77,6 +77,8 @@ struct RegistrationAuthority::Impl {
 RegistrationAuthority::RegistrationAuthority(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RegistrationAuthority::~RegistrationAuthority() = default;
 
+AuthorityContext& RegistrationAuthority::context() { return impl_->context; }
+
 Result<std::unique_ptr<RegistrationAuthority>> RegistrationAuthority::create(RegistrationAuthorityConfig config,
                                                                              ca::KeyEncryptionKey kek,
                                                                              db::ConnectionPool& pool,

@@ -36,6 +36,8 @@ class KeyEncryptionKey;
 
 namespace muster::enroll {
 
+struct AuthorityContext;
+
 struct RegistrationAuthorityConfig {
   std::string trust_domain = "muster.internal";
   std::string plain_url = "http://127.0.0.1:8080";  // base of CRL pointers; no trailing slash
@@ -177,6 +179,9 @@ class RegistrationAuthority {
   Result<std::vector<OpenIntent>> list_open_intents(const Caller& caller, std::chrono::seconds age);
   // Marks the serial of an open intent revoked, so that it stands in the CRL and can never become active.
   Result<void> revoke_intent(const Caller& caller, IssuerId issuer, const std::string& serial_hex);
+
+  // For the other classes of enroll/, each with a page of its own; nobody else can use it.
+  AuthorityContext& context();
 
  private:
   struct Impl;
