@@ -9,7 +9,7 @@ import os
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
@@ -27,10 +27,15 @@ def load_key(path):
         return serialization.load_pem_private_key(file.read(), password=None)
 
 
+def _hash_for(key):
+    """Ed25519 hashes by itself."""
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+
+
 def csr_pem(key, common_name="device"):
     """A request; the server takes only its key, so the name does not matter."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, _hash_for(key))
     return request.public_bytes(serialization.Encoding.PEM).decode()
 
 
