@@ -43,7 +43,8 @@ Result<void> require_tenant_reader(const Caller& caller, const TenantId& tenant)
     case CallerRole::kAuditor: return allow_if(!caller.tenant || is_of(caller, tenant));
     case CallerRole::kPlatformAdmin:
     case CallerRole::kLocal:
-    case CallerRole::kEdge: return allow_if(false);
+    case CallerRole::kEdge:
+    case CallerRole::kClaim: return allow_if(false);
   }
   return allow_if(false);
 }
@@ -52,7 +53,8 @@ Result<void> require_enroller(const Caller& caller, const TenantId& tenant) {
   if (is_tenant_admin(caller, tenant)) return {};
   const bool factory = caller.role == CallerRole::kFactory && caller.token;
   const bool device = caller.role == CallerRole::kDevice && caller.device && caller.device_certificate_id;
-  return allow_if((factory || device) && is_of(caller, tenant));
+  const bool claim = caller.role == CallerRole::kClaim && caller.claim;
+  return allow_if((factory || device || claim) && is_of(caller, tenant));
 }
 
 Result<void> require_edge(const Caller& caller, const EdgeId& edge) {

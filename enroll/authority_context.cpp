@@ -18,6 +18,9 @@ registry::AuditEvent audit_event(const AuthorityContext& context, const Caller& 
   event.actor = caller.audit_name();
   event.action = std::move(action);
   if (!caller.request_id.empty()) event.detail.emplace_back(registry::AuditField::kRequestId, caller.request_id);
+  if (!caller.source_address.empty()) {
+    event.detail.emplace_back(registry::AuditField::kSourceAddress, caller.source_address);
+  }
   return event;
 }
 

@@ -8,6 +8,7 @@ namespace muster::enroll {
 std::string Caller::audit_name() const {
   if (token) return "token:" + token->text();
   if (device_certificate_id) return "certificate:" + to_hex(*device_certificate_id);
+  if (claim) return "claim:" + claim->text();
   if (edge) return "edge:" + edge->text();
   return "system";
 }

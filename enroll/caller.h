@@ -7,6 +7,7 @@
 
 #include "core/id.h"
 #include "core/record.h"
+#include "registry/claim_id.h"
 
 namespace muster::enroll {
 
@@ -18,6 +19,7 @@ enum class CallerRole : std::uint8_t {
   kApplication,
   kDevice,  // by its own certificate
   kEdge,
+  kClaim,  // by a claim: may ask for what the claim covers and nothing else
   kLocal,  // the process itself: initialisation, `muster doctor`
 };
 
@@ -30,9 +32,11 @@ struct Caller {
   std::optional<DeviceId> device;               // kDevice
   std::optional<Sha256> device_certificate_id;  // kDevice: the certificate that was proved in the handshake
   std::optional<EdgeId> edge;                   // kEdge
+  std::optional<ClaimId> claim;                 // kClaim
+  std::string source_address;                   // numeric; empty where nobody asked over a network
   std::string request_id;
 
-  // For the audit: "token:<uuid>", "certificate:<hex>", "edge:<uuid>" or "system".
+  // For the audit: "token:<uuid>", "certificate:<hex>", "edge:<uuid>", "claim:<uuid>" or "system".
   std::string audit_name() const;
 };
 

@@ -12,7 +12,9 @@
 #include "db/group.h"
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
+#include "enroll/claim_ledger.h"
 #include "enroll/reasons.h"
+#include "enroll/reenrolment.h"
 #include "registry/certificate_store.h"
 #include "registry/device_store.h"
 #include "registry/reasons.h"
@@ -49,14 +51,25 @@ struct DeviceEnrolment::Item {
   void reset() {
     refusal.reset();
     device.reset();
+    claim.reset();
     on_allow_list = false;
     old_key.clear();
   }
   bool alive() const { return !refusal.has_value(); }
+  bool may_create() const {
+    if (request.caller.role == CallerRole::kClaim) return claim && claim->terms.may_create;
+    return request.create == CreateDevice::kYes && request.caller.role != CallerRole::kDevice;
+  }
+  // A factory and most claims may have the first certificate of a device only.
+  bool first_only() const {
+    const CallerRole role = request.caller.role;
+    return role == CallerRole::kFactory || (role == CallerRole::kClaim && !(claim && claim->terms.may_reissue));
+  }
 
   PreparedRequest request;
   std::optional<Error> refusal;
   std::optional<registry::Device> device;
+  std::optional<registry::Claim> claim;        // kClaim: once it was admitted
   bool on_allow_list = false;                  // of the factory's token
   std::shared_ptr<const LoadedIssuer> issuer;  // whose certificate was built
   std::string old_key;                         // SPKI hash of the device's newest certificate so far
@@ -72,7 +85,8 @@ Result<PreparedRequest> prepare(const Caller& caller, const EnrollRequest& reque
   auto csr = looks_like_der(request.csr) ? x509::CertificateRequest::parse_der(as_bytes(request.csr))
                                          : x509::CertificateRequest::parse_pem(request.csr);
   if (!csr.ok()) return std::move(csr).error();
-  return PreparedRequest{caller, request.tenant, std::move(name), std::move(csr).value(), request.create};
+  return PreparedRequest{caller,         request.tenant, std::move(name), std::move(csr).value(),
+                         request.create, request.profile};
 }
 
 Result<void> require_own_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device, UtcTime now) {
@@ -86,8 +100,8 @@ Result<void> require_own_certificate(db::Transaction& tx, const Caller& caller, 
 }
 
 DeviceEnrolment::DeviceEnrolment(AuthorityContext& context, const TenantId& tenant,
-                                 std::vector<PreparedRequest> requests)
-    : context_(context), tenant_(tenant) {
+                                 std::vector<PreparedRequest> requests, AlsoStore also)
+    : context_(context), tenant_(tenant), also_(std::move(also)) {
   items_.reserve(requests.size());
   for (PreparedRequest& request : requests) items_.emplace_back(std::move(request));
 }
@@ -134,6 +148,7 @@ Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
   MUSTER_TRY(const registry::Issuer issuer,
              registry::get_active_issuer(tx, tenant_, registry::IssuerKind::kTenantIssuing));
   MUSTER_TRY(issuer_, context_.issuers->load(tx, issuer));
+  MUSTER_TRY_VOID(admit_claims(tx, indices));
   MUSTER_TRY_VOID(find_or_create_devices(tx, indices));
   MUSTER_TRY_VOID(authorise(tx, indices));
   std::vector<registry::CertificateIntent> intents;
@@ -151,6 +166,30 @@ Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
   return registry::reserve_intents(tx, tenant_, intents);
 }
 
+// Before any device is looked for or made: what a claim does not cover, its holder learns nothing of.
+Result<void> DeviceEnrolment::admit_claims(db::Transaction& tx, Indices indices) {
+  std::vector<ClaimId> ids;
+  for (const std::size_t i : indices) {
+    if (items_[i].request.caller.claim) ids.push_back(*items_[i].request.caller.claim);
+  }
+  if (ids.empty()) return {};
+  ClaimLedger ledger;
+  MUSTER_TRY_VOID(ledger.load(tx, tenant_, ids));
+  for (const std::size_t i : indices) {
+    Item& item = items_[i];
+    const Caller& caller = item.request.caller;
+    if (caller.role != CallerRole::kClaim) continue;
+    auto admitted = ledger.admit(
+        caller, {item.request.device.text(), item.request.profile, caller.source_address, context_.clock.now()});
+    if (admitted.ok()) {
+      item.claim = std::move(*admitted);
+    } else {
+      item.refusal = admitted.error();
+    }
+  }
+  return {};
+}
+
 Result<void> DeviceEnrolment::find_or_create_devices(db::Transaction& tx, Indices indices) {
   std::vector<DeviceName> names;
   for (const std::size_t i : indices) names.push_back(items_[i].request.device);
@@ -161,7 +200,8 @@ Result<void> DeviceEnrolment::find_or_create_devices(db::Transaction& tx, Indice
     Item& item = items_[i];
     if (!item.alive()) continue;
     if (!item.device) {
-      item.refusal = refuse(ErrorCode::kNotFound, registry::kDeviceNotFound);
+      item.refusal = item.claim ? refuse(ErrorCode::kPermissionDenied, reasons::kClaimDeviceUnknown)
+                                : refuse(ErrorCode::kNotFound, registry::kDeviceNotFound);
     } else if (item.device->status != registry::DeviceStatus::kActive) {
       item.refusal = refuse(ErrorCode::kFailedPrecondition, reasons::kDeviceInactive);
     }
@@ -174,16 +214,17 @@ Result<void> DeviceEnrolment::create_missing(db::Transaction& tx, Indices indice
   std::map<std::string, std::vector<std::size_t>> wanted;
   for (const std::size_t i : indices) {
     const Item& item = items_[i];
-    const bool may_create =
-        item.request.create == CreateDevice::kYes && item.request.caller.role != CallerRole::kDevice;
-    if (!item.device && may_create) wanted[item.request.device.text()].push_back(i);
+    if (item.alive() && !item.device && item.may_create()) wanted[item.request.device.text()].push_back(i);
   }
   if (wanted.empty()) return {};
   std::vector<registry::NewDevice> devices;
   std::vector<registry::AuditEvent> events;
   for (const auto& [name, waiting] : wanted) {
-    const PreparedRequest& request = items_[waiting.front()].request;
-    devices.push_back({request.device, {}, {}, PolicyId{}, request.caller.audit_name()});
+    const Item& item = items_[waiting.front()];
+    std::vector<std::string> groups;
+    if (item.claim && !item.claim->terms.group.empty()) groups.push_back(item.claim->terms.group);
+    const PreparedRequest& request = item.request;
+    devices.push_back({request.device, {}, std::move(groups), PolicyId{}, request.caller.audit_name()});
   }
   MUSTER_TRY(const auto created, registry::create_devices(tx, tenant_, devices));
   std::size_t next = 0;
@@ -252,7 +293,11 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
     return refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
   }
   if (caller.role == CallerRole::kDevice) {
-    MUSTER_TRY_VOID(require_own_certificate(tx, caller, item.device->id, context_.clock.now()));
+    MUSTER_TRY_VOID(require_renewable_certificate(tx, caller, item.device->id, context_.clock.now()));
+  }
+  if (item.claim) {
+    const auto objection = claim_objection(*item.claim, *item.device, earlier);
+    if (!objection.empty()) return refuse(ErrorCode::kPermissionDenied, objection);
   }
   if (earlier == 0) return {};
   registry::CertificateFilter filter;
@@ -300,7 +345,9 @@ void DeviceEnrolment::sign(Item& item) const {
 Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
   for (const std::size_t i : indices) items_[i].refusal.reset();  // a rolled-back attempt may have set it
   MUSTER_TRY_VOID(recheck_first(tx, indices));
+  MUSTER_TRY_VOID(redeem_claims(tx, indices));
   std::vector<registry::NewCertificate> certificates;
+  std::vector<StoredCertificate> stored;
   std::vector<registry::AuditEvent> events;
   for (const std::size_t i : indices) {
     const Item& item = items_[i];
@@ -309,6 +356,7 @@ Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
     certificates.push_back({certificate.id(), item.issuer->identity.id, item.serial, item.device->id,
                             certificate.spki_sha256(), certificate.not_before(), certificate.not_after(), 0,
                             std::string(kDeviceProfile), Bytes(certificate.der().begin(), certificate.der().end())});
+    stored.push_back({i, certificate.id()});
     registry::AuditEvent event = audit_event(context_, item.request.caller, tenant_, "certificate.issue");
     event.target = "device:" + item.device->id.text();
     event.target_name = item.device->name;
@@ -321,6 +369,7 @@ Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
   }
   if (certificates.empty()) return {};
   MUSTER_TRY_VOID(registry::store_certificates(tx, tenant_, certificates));
+  if (also_) MUSTER_TRY_VOID(also_(tx, stored));
   return registry::append_audit_events(tx, events);
 }
 
@@ -330,7 +379,7 @@ Result<void> DeviceEnrolment::recheck_first(db::Transaction& tx, Indices indices
   std::vector<DeviceId> devices;
   std::vector<std::size_t> chosen;
   for (const std::size_t i : indices) {
-    if (items_[i].request.caller.role != CallerRole::kFactory) continue;
+    if (!items_[i].first_only()) continue;
     devices.push_back(items_[i].device->id);
     chosen.push_back(i);
   }
@@ -338,7 +387,23 @@ Result<void> DeviceEnrolment::recheck_first(db::Transaction& tx, Indices indices
   MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
   for (std::size_t n = 0; n < chosen.size(); ++n) {
     if (counts[n] == 0) continue;
-    items_[chosen[n]].refusal = refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
+    Item& item = items_[chosen[n]];
+    item.refusal = refuse(ErrorCode::kPermissionDenied,
+                          item.claim ? reasons::kClaimDeviceHasCertificate : reasons::kFactoryFirstOnly);
+  }
+  return {};
+}
+
+// In the transaction that stores: of those who race for one claim, one has it; who fails for another reason has used
+// nothing. In the order of the claims, as everybody locks them.
+Result<void> DeviceEnrolment::redeem_claims(db::Transaction& tx, Indices indices) {
+  std::multimap<ClaimId, std::size_t> wanted;
+  for (const std::size_t i : indices) {
+    if (items_[i].alive() && items_[i].claim) wanted.emplace(items_[i].claim->id, i);
+  }
+  for (const auto& [id, i] : wanted) {
+    MUSTER_TRY(const bool redeemed, registry::redeem_claim(tx, tenant_, id, context_.clock.now()));
+    if (!redeemed) items_[i].refusal = refuse(ErrorCode::kPermissionDenied, reasons::kClaimUsedUp);
   }
   return {};
 }
@@ -349,6 +414,7 @@ Result<IssuedCertificate> DeviceEnrolment::answer(Item& item) {
         .counter("muster_enrol_refused_total", "Enrolments refused, by reason",
                  {{"reason", std::string(item.refusal->reason)}})
         .add();
+    if (item.request.caller.role == CallerRole::kClaim) return for_claimant(std::move(*item.refusal));
     return std::move(*item.refusal);
   }
   context_.metrics.counter("muster_certificates_issued_total", "Device certificates issued").add();
@@ -364,7 +430,8 @@ void DeviceEnrolment::audit_refusals() {
   for (const Item& item : items_) {
     if (item.alive()) continue;
     const ErrorCode code = item.refusal->code;
-    if (code != ErrorCode::kPermissionDenied && code != ErrorCode::kConflict) continue;
+    const bool by_claim = item.request.caller.role == CallerRole::kClaim && code == ErrorCode::kFailedPrecondition;
+    if (code != ErrorCode::kPermissionDenied && code != ErrorCode::kConflict && !by_claim) continue;
     registry::AuditEvent event = audit_event(context_, item.request.caller, tenant_, "certificate.issue");
     event.outcome = registry::AuditOutcome::kRefused;
     if (item.device) event.target = "device:" + item.device->id.text();

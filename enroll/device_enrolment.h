@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,6 +22,7 @@ struct PreparedRequest {
   DeviceName device;
   x509::CertificateRequest csr;
   CreateDevice create = CreateDevice::kNo;
+  std::string profile = "device";
 };
 
 // prepare checks the caller's role and the name, and verifies the CSR (the costly part; callers' threads do it in
@@ -31,11 +33,21 @@ Result<PreparedRequest> prepare(const Caller& caller, const EnrollRequest& reque
 // request, not per connection. Scope: the tenant's. Reason: enroll.caller_forbidden.
 Result<void> require_own_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device, UtcTime now);
 
+// StoredCertificate names a certificate that is being stored by the place of its request in the group.
+struct StoredCertificate {
+  std::size_t request = 0;
+  Sha256 id{};
+};
+// AlsoStore writes, in the transaction that stores certificates, what must be durable together with them. Where it fails,
+// they are not stored. It may be called again for the same ones after a rollback.
+using AlsoStore = std::function<Result<void>(db::Transaction&, std::span<const StoredCertificate>)>;
+
 // DeviceEnrolment takes one group of one tenant's requests through design.md §5's order. Confined to one thread; used
 // once.
 class DeviceEnrolment {
  public:
-  DeviceEnrolment(AuthorityContext& context, const TenantId& tenant, std::vector<PreparedRequest> requests);
+  DeviceEnrolment(AuthorityContext& context, const TenantId& tenant, std::vector<PreparedRequest> requests,
+                  AlsoStore also = {});
   ~DeviceEnrolment();
 
   // One result per request, in order.
@@ -46,6 +58,7 @@ class DeviceEnrolment {
   using Indices = std::span<const std::size_t>;
 
   Result<void> reserve(db::Transaction& tx, Indices indices);
+  Result<void> admit_claims(db::Transaction& tx, Indices indices);
   Result<void> find_or_create_devices(db::Transaction& tx, Indices indices);
   Result<void> create_missing(db::Transaction& tx, Indices indices);
   Result<void> authorise(db::Transaction& tx, Indices indices);
@@ -54,12 +67,14 @@ class DeviceEnrolment {
   Result<void> build(Item& item) const;
   void sign(Item& item) const;
   Result<void> store(db::Transaction& tx, Indices indices);
+  Result<void> redeem_claims(db::Transaction& tx, Indices indices);
   Result<void> recheck_first(db::Transaction& tx, Indices indices);
   Result<IssuedCertificate> answer(Item& item);
   void audit_refusals();
 
   AuthorityContext& context_;
   const TenantId tenant_;
+  const AlsoStore also_;
   std::shared_ptr<const LoadedIssuer> issuer_;
   std::string tenant_name_;
   std::vector<Item> items_;

@@ -15,13 +15,56 @@ inline constexpr std::string_view kDeviceNotAllowed = "enroll.device_not_allowed
 inline constexpr std::string_view kTenantInactive = "enroll.tenant_inactive";  // 412
 inline constexpr std::string_view kDeviceInactive = "enroll.device_inactive";  // 412
 inline constexpr std::string_view kProfileUnknown = "enroll.profile_unknown";  // 400
+// 403: a device renews under the profile of the certificate it proved; another one is an administrator's to give.
+inline constexpr std::string_view kProfileForbidden = "enroll.profile_forbidden";
+inline constexpr std::string_view kProfileIssuerInactive = "enroll.profile_issuer_inactive";  // 409
 inline constexpr std::string_view kNameInvalid = "enroll.name_invalid";        // 400: a broker's or server's name
+// 403, the one answer to a claim that is refused. The others stand in the audit only.
+inline constexpr std::string_view kClaimRefused = "claim.refused";
+inline constexpr std::string_view kClaimUnknown = "claim.unknown";
+inline constexpr std::string_view kClaimRevoked = "claim.revoked";
+inline constexpr std::string_view kClaimExpired = "claim.expired";
+inline constexpr std::string_view kClaimUsedUp = "claim.used_up";
+inline constexpr std::string_view kClaimNetworkNotCovered = "claim.network_not_covered";
+inline constexpr std::string_view kClaimDeviceNotCovered = "claim.device_not_covered";
+inline constexpr std::string_view kClaimProfileNotCovered = "claim.profile_not_covered";
+inline constexpr std::string_view kClaimDeviceUnknown = "claim.device_unknown";
+inline constexpr std::string_view kClaimGroupDiffers = "claim.group_differs";
+inline constexpr std::string_view kClaimDeviceHasCertificate = "claim.device_has_certificate";
+inline constexpr std::string_view kClaimNetworkInvalid = "claim.network_invalid";  // 400: making one
+inline constexpr std::string_view kServerKeyGenerationOff = "est.serverkeygen_off";  // 403: the tenant's choice
 inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";    // the detail names the key
 inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";  // 503
+// 409: the device root is offline and has not signed the platform's CA yet; the detail says what to do.
+inline constexpr std::string_view kIntermediateMissing = "enroll.intermediate_missing";
 inline constexpr std::string_view kShardUnknown = "enroll.crl_shard_unknown";  // 404
 // 409. One reason for: the key of a CA, of another device (any tenant), or revoked for keyCompromise, so that the
 // answer does not tell who holds a key.
 inline constexpr std::string_view kKeyAlreadyUsed = "csr.key_already_used";
+
+// Life of issuers. 400 where the request is at fault, 409 where the issuer's state forbids it.
+inline constexpr std::string_view kIssuerSlotInvalid = "issuer.slot_invalid";
+inline constexpr std::string_view kIssuerKeyUnknown = "issuer.key_algorithm_unknown";
+inline constexpr std::string_view kIssuerTooMany = "issuer.too_many";    // 409: retire some
+inline constexpr std::string_view kIssuerInUse = "issuer.in_use";        // 409: the detail counts certificates
+inline constexpr std::string_view kIssuerLastActive = "issuer.last_active";  // 409: nobody would sign in this slot
+inline constexpr std::string_view kIssuerNoRequest = "issuer.certificate_missing";  // 409: it has no certificate yet
+// What is wrong with a chain for an issuer; all 400.
+inline constexpr std::string_view kChainMalformed = "issuer.chain_malformed";
+inline constexpr std::string_view kChainIncomplete = "issuer.chain_incomplete";  // does not end in a self-signed root
+inline constexpr std::string_view kChainKeyMismatch = "issuer.key_mismatch";     // another key than the request's
+inline constexpr std::string_view kChainNotCa = "issuer.not_ca";
+inline constexpr std::string_view kChainKeyUsage = "issuer.key_usage_missing";  // keyCertSign and cRLSign
+inline constexpr std::string_view kChainExtendedKeyUsage = "issuer.extended_key_usage";
+inline constexpr std::string_view kChainPathLength = "issuer.path_length";
+inline constexpr std::string_view kChainNameConstraints = "issuer.name_constraints";
+inline constexpr std::string_view kChainNotValidNow = "issuer.not_valid_now";
+inline constexpr std::string_view kChainSignatureWeak = "issuer.signature_algorithm";  // SHA-1 and older, or unknown
+inline constexpr std::string_view kChainSignature = "issuer.signature_invalid";
+inline constexpr std::string_view kChainExtension = "issuer.critical_extension";
+inline constexpr std::string_view kChainKeyId = "issuer.subject_key_id_missing";
+inline constexpr std::string_view kChainSubject = "issuer.subject_empty";
+inline constexpr std::string_view kChainKeyWeak = "issuer.key_unsupported";  // of a CA above
 
 // Findings of a validation that the registry adds to those of the path
 inline constexpr std::string_view kValidationNotIssued = "validation.not_issued";

@@ -23,6 +23,35 @@ BEGIN
   PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.usename = v_role AND a.pid <> pg_backend_pid();
 END $_$;
 
+CREATE FUNCTION muster.check_inserted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_fault text;
+BEGIN
+  CASE TG_TABLE_NAME
+    WHEN 'devices' THEN
+      SELECT 'devices_tenant_known' INTO v_fault FROM (SELECT DISTINCT f.tenant_id FROM inserted AS f) AS n
+       WHERE (SELECT count(*) FROM muster.tenants AS t WHERE t.id = n.tenant_id) = 0 LIMIT 1;
+    WHEN 'audit_chain' THEN
+      SELECT 'audit_chain_event_known' INTO v_fault FROM inserted AS n
+       WHERE (SELECT count(*) FROM muster.audit_events AS e WHERE e.id = n.event_id) = 0 LIMIT 1;
+    ELSE
+      SELECT TG_TABLE_NAME || '_issuer_known' INTO v_fault
+        FROM (SELECT DISTINCT f.tenant_id, f.issuer_id FROM inserted AS f) AS n
+       WHERE (SELECT count(*) FROM muster.issuers AS i WHERE i.tenant_id = n.tenant_id AND i.id = n.issuer_id) = 0 LIMIT 1;
+      IF v_fault IS NULL THEN
+        SELECT TG_TABLE_NAME || '_device_known' INTO v_fault FROM inserted AS n
+         WHERE (SELECT count(*) FROM muster.devices AS d WHERE d.tenant_id = n.tenant_id AND d.id = n.device_id) = 0 LIMIT 1;
+      END IF;
+  END CASE;
+  IF v_fault IS NOT NULL THEN
+    RAISE EXCEPTION 'a row names what is not there' USING ERRCODE = 'foreign_key_violation', CONSTRAINT = v_fault;
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -86,6 +115,39 @@ CREATE FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) RETURN
                        AND e.acknowledged_number < p_number)
 $$;
 
+CREATE FUNCTION muster.keep_issuer() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF OLD.certificate <> '' AND (NEW.certificate <> OLD.certificate OR NEW.chain <> OLD.chain) THEN
+    RAISE EXCEPTION 'an issuer keeps its certificate' USING ERRCODE = 'check_violation';
+  END IF;
+  IF OLD.status = 'retired' AND NEW.status <> 'retired' THEN
+    RAISE EXCEPTION 'a retired issuer stays retired' USING ERRCODE = 'check_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION muster.note_revocation() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'certificates' THEN
+    INSERT INTO muster.revocations (issuer_id, crl_shard, serial, revoked_at, reason, not_after)
+      VALUES (NEW.issuer_id, NEW.crl_shard, NEW.serial, NEW.revoked_at, NEW.revocation_reason, NEW.not_after)
+      ON CONFLICT DO NOTHING;
+  ELSIF TG_TABLE_NAME = 'certificate_intents' THEN
+    INSERT INTO muster.revocations (issuer_id, crl_shard, serial, revoked_at, reason)
+      VALUES (NEW.issuer_id, NEW.crl_shard, NEW.serial, NEW.revoked_at, NEW.revocation_reason) ON CONFLICT DO NOTHING;
+  ELSE  -- an edge's certificate is revoked when the edge is removed: cessationOfOperation
+    INSERT INTO muster.revocations (issuer_id, crl_shard, serial, revoked_at, reason, not_after)
+      VALUES (NEW.issuer_id, 0, NEW.serial, NEW.revoked_at, 5, NEW.not_after) ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION muster.take_change_numbers(p_count integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -100,6 +162,38 @@ BEGIN
   PERFORM pg_notify('muster_changes', '');  -- one for the transaction: equal notifications are sent once
   RETURN v_number - p_count;
 END $$;
+
+CREATE FUNCTION muster.take_connects(p_limit integer) RETURNS TABLE(tenant_id uuid, device_id uuid, certificate_id bytea)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+  head record;
+  v_from bigint;
+  v_to bigint;
+BEGIN
+  IF to_regclass('log.heads') IS NULL THEN  -- a registry without a log
+    RETURN;
+  END IF;
+  FOR head IN EXECUTE
+    'SELECT h.epoch, h.partition, h.first_offset, h.next_offset, log.table_name(h.stream, h.epoch, h.partition) AS name '
+    'FROM log.heads h JOIN log.streams s ON s.id = h.stream '
+    'LEFT JOIN muster.connect_positions p ON p.epoch = h.epoch AND p.partition = h.partition '
+    'WHERE s.name = ''lifecycle'' AND h.next_offset > coalesce(p.next_offset, 0) ORDER BY h.epoch, h.partition' LOOP
+    INSERT INTO muster.connect_positions VALUES (head.epoch, head.partition, 0) ON CONFLICT DO NOTHING;
+    SELECT p.next_offset INTO v_from FROM muster.connect_positions p
+     WHERE p.epoch = head.epoch AND p.partition = head.partition FOR UPDATE SKIP LOCKED;
+    CONTINUE WHEN NOT FOUND;
+    v_from := greatest(v_from, head.first_offset);
+    v_to := greatest(v_from, least(head.next_offset, v_from + p_limit));
+    RETURN QUERY EXECUTE format(
+      'SELECT DISTINCT r.tenant_id, r.device_id, substr(r.record, 105, 32) FROM log.%I r '
+      'JOIN log.appenders a ON a.id = r.appender AND a.active AND (a.tenants IS NULL OR r.tenant_id = ANY (a.tenants)) '
+      'WHERE r.log_offset >= $1 AND r.log_offset < $2 AND r.kind = 3', head.name) USING v_from, v_to;
+    UPDATE muster.connect_positions p SET next_offset = v_to
+     WHERE p.epoch = head.epoch AND p.partition = head.partition;
+  END LOOP;
+END $_$;
 
 CREATE TABLE muster.audit_chain (
     tenant_id uuid NOT NULL,
@@ -147,8 +241,23 @@ ALTER TABLE muster.audit_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
 );
 
 CREATE TABLE muster.audit_unchained (
-    event_id bigint NOT NULL
+    event_id bigint NOT NULL,
+    event_ids bigint[]
 );
+
+COMMENT ON COLUMN muster.audit_unchained.event_ids IS 'of the group, event_id among them; NULL: event_id alone';
+
+CREATE TABLE muster.batch_certificates (
+    tenant_id uuid NOT NULL,
+    batch_id uuid NOT NULL,
+    first_line bigint NOT NULL,
+    lines bigint[] NOT NULL,
+    certificate_ids bytea[] NOT NULL,
+    CONSTRAINT batch_certificates_first CHECK ((lines[1] = first_line)),
+    CONSTRAINT batch_certificates_paired CHECK ((cardinality(lines) = cardinality(certificate_ids)))
+);
+
+ALTER TABLE ONLY muster.batch_certificates FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE muster.batch_results (
     tenant_id uuid NOT NULL,
@@ -175,6 +284,37 @@ CREATE TABLE muster.batches (
 
 ALTER TABLE ONLY muster.batches FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE muster.bulk_revocations (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    tenant_id uuid NOT NULL,
+    reason smallint NOT NULL,
+    status text DEFAULT 'running'::text NOT NULL,
+    serials bytea[],
+    device_id uuid,
+    issuer_id uuid,
+    group_name text,
+    expires_before timestamp with time zone,
+    not_before_after timestamp with time zone,
+    not_before_before timestamp with time zone,
+    revoked bigint DEFAULT 0 NOT NULL,
+    already_revoked bigint DEFAULT 0 NOT NULL,
+    not_found bigint DEFAULT 0 NOT NULL,
+    next_position integer DEFAULT 0 NOT NULL,
+    after_not_after timestamp with time zone,
+    after_id bytea,
+    actor text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT bulk_revocations_actor_bounded CHECK ((octet_length(actor) <= 512)),
+    CONSTRAINT bulk_revocations_end_whole CHECK (((status = 'done'::text) = (finished_at IS NOT NULL))),
+    CONSTRAINT bulk_revocations_reason_known CHECK ((reason = ANY (ARRAY[0, 1, 2, 3, 4, 5, 9, 10]))),
+    CONSTRAINT bulk_revocations_selects CHECK (((serials IS NOT NULL) OR (num_nonnulls(device_id, issuer_id, group_name, expires_before, not_before_after, not_before_before) > 0))),
+    CONSTRAINT bulk_revocations_serials_bounded CHECK ((cardinality(serials) <= 100000)),
+    CONSTRAINT bulk_revocations_status_known CHECK ((status = ANY (ARRAY['running'::text, 'done'::text])))
+);
+
+ALTER TABLE ONLY muster.bulk_revocations FORCE ROW LEVEL SECURITY;
+
 CREATE TABLE muster.certificate_intents (
     issuer_id uuid NOT NULL,
     serial bytea NOT NULL,
@@ -185,8 +325,10 @@ CREATE TABLE muster.certificate_intents (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     revoked_at timestamp with time zone,
     revocation_reason smallint,
+    crl_shard integer DEFAULT 0 NOT NULL,
     CONSTRAINT certificate_intents_revocation_whole CHECK (((revoked_at IS NULL) = (revocation_reason IS NULL))),
     CONSTRAINT certificate_intents_serial_bounded CHECK (((octet_length(serial) >= 1) AND (octet_length(serial) <= 20))),
+    CONSTRAINT certificate_intents_shard_natural CHECK ((crl_shard >= 0)),
     CONSTRAINT certificate_intents_spki_whole CHECK ((octet_length(spki_sha256) = 32))
 );
 ALTER TABLE ONLY muster.certificate_intents ALTER COLUMN tbs_certificate SET STORAGE EXTERNAL;
@@ -260,14 +402,81 @@ ALTER TABLE ONLY muster.changes FORCE ROW LEVEL SECURITY;
 
 COMMENT ON COLUMN muster.changes.entity_kind IS '1 tenant, 2 issuer, 3 policy, 4 device, 5 certificate';
 
+CREATE TABLE muster.claims (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind text NOT NULL,
+    sha256 bytea NOT NULL,
+    description text NOT NULL,
+    profile text NOT NULL,
+    group_name text,
+    devices text[] NOT NULL,
+    device_pattern text,
+    networks text[] NOT NULL,
+    may_create boolean NOT NULL,
+    may_reissue boolean NOT NULL,
+    max_uses integer NOT NULL,
+    uses integer DEFAULT 0 NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT claims_created_by_bounded CHECK ((octet_length(created_by) <= 256)),
+    CONSTRAINT claims_description_bounded CHECK ((octet_length(description) <= 256)),
+    CONSTRAINT claims_devices_bounded CHECK ((cardinality(devices) <= 1000)),
+    CONSTRAINT claims_devices_said CHECK (((cardinality(devices) > 0) <> (device_pattern IS NOT NULL))),
+    CONSTRAINT claims_group_plain CHECK ((group_name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT claims_kind_known CHECK ((kind = ANY (ARRAY['secret'::text, 'certificate'::text]))),
+    CONSTRAINT claims_max_uses_bounded CHECK (((max_uses >= 1) AND (max_uses <= 1000000))),
+    CONSTRAINT claims_networks_bounded CHECK ((cardinality(networks) <= 64)),
+    CONSTRAINT claims_pattern_plain CHECK ((device_pattern ~ '^[A-Za-z0-9._*-]{1,128}$'::text)),
+    CONSTRAINT claims_profile_plain CHECK ((profile ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT claims_reissue_named CHECK (((NOT may_reissue) OR (device_pattern IS NULL))),
+    CONSTRAINT claims_sha256_whole CHECK ((octet_length(sha256) = 32)),
+    CONSTRAINT claims_uses_counted CHECK (((uses >= 0) AND (uses <= max_uses)))
+);
+
+ALTER TABLE ONLY muster.claims FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.claims.sha256 IS 'of the secret''s text (it is not kept), or of the claim certificate''s DER';
+
+COMMENT ON COLUMN muster.claims.group_name IS 'devices that it creates come into it; those that exist must be in it';
+
+COMMENT ON COLUMN muster.claims.networks IS 'CIDR blocks that the request must come from; none: from anywhere';
+
+CREATE TABLE muster.connect_positions (
+    epoch integer NOT NULL,
+    partition integer NOT NULL,
+    next_offset bigint NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE muster.crls (
     issuer_id uuid NOT NULL,
     shard integer NOT NULL,
     number bigint NOT NULL,
     this_update timestamp with time zone NOT NULL,
     next_update timestamp with time zone NOT NULL,
-    crl bytea NOT NULL
+    crl bytea NOT NULL,
+    built_from pg_snapshot,
+    built_on bigint
 );
+
+CREATE TABLE muster.cross_certificates (
+    tenant_id uuid NOT NULL,
+    issuer_id uuid NOT NULL,
+    id bytea NOT NULL,
+    certificate bytea NOT NULL,
+    chain bytea[] NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    not_after timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT cross_certificates_id_whole CHECK ((octet_length(id) = 32))
+);
+
+ALTER TABLE ONLY muster.cross_certificates FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.cross_certificates.id IS 'SHA-256 of the DER';
 
 CREATE TABLE muster.deployment (
     one_row boolean DEFAULT true NOT NULL,
@@ -337,6 +546,26 @@ CREATE TABLE muster.edges (
     CONSTRAINT edges_status_known CHECK ((status = ANY (ARRAY['invited'::text, 'joined'::text, 'removed'::text])))
 );
 
+CREATE TABLE muster.est_settings (
+    tenant_id uuid NOT NULL,
+    reenroll_after_expiry_seconds integer NOT NULL,
+    serverkeygen boolean NOT NULL,
+    unwrapped boolean NOT NULL,
+    label_names text[] NOT NULL,
+    label_forms text[] NOT NULL,
+    label_profiles text[] NOT NULL,
+    CONSTRAINT est_settings_forms_known CHECK ((label_forms <@ ARRAY['wrapped'::text, 'unwrapped'::text])),
+    CONSTRAINT est_settings_labels_bounded CHECK ((cardinality(label_names) <= 16)),
+    CONSTRAINT est_settings_labels_paired CHECK (((cardinality(label_names) = cardinality(label_forms)) AND (cardinality(label_names) = cardinality(label_profiles)))),
+    CONSTRAINT est_settings_reenroll_bounded CHECK (((reenroll_after_expiry_seconds >= 0) AND (reenroll_after_expiry_seconds <= 31622400)))
+);
+
+ALTER TABLE ONLY muster.est_settings FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE muster.est_settings IS 'A tenant without a row has the defaults: nothing that is off by default is on.';
+
+COMMENT ON COLUMN muster.est_settings.unwrapped IS 'base64 without line breaks where the path has no label';
+
 CREATE TABLE muster.group_policies (
     tenant_id uuid NOT NULL,
     group_name text NOT NULL,
@@ -368,6 +597,35 @@ CREATE TABLE muster.idempotency_records (
 
 ALTER TABLE ONLY muster.idempotency_records FORCE ROW LEVEL SECURITY;
 
+CREATE TABLE muster.incident_certificates (
+    tenant_id uuid NOT NULL,
+    incident_id uuid NOT NULL,
+    certificate_id bytea NOT NULL
+);
+
+ALTER TABLE ONLY muster.incident_certificates FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE muster.incidents (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind text NOT NULL,
+    issuer_id uuid,
+    spki_sha256 bytea,
+    certificate_count integer NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    created_by text NOT NULL,
+    CONSTRAINT incidents_created_by_bounded CHECK ((octet_length(created_by) <= 256)),
+    CONSTRAINT incidents_kind_known CHECK ((kind = ANY (ARRAY['certificates'::text, 'issuer'::text, 'key'::text]))),
+    CONSTRAINT incidents_reason_bounded CHECK ((octet_length(reason) <= 256)),
+    CONSTRAINT incidents_spki_whole CHECK ((octet_length(spki_sha256) = 32)),
+    CONSTRAINT incidents_whole CHECK ((((kind = 'issuer'::text) = (issuer_id IS NOT NULL)) AND ((kind = 'key'::text) = (spki_sha256 IS NOT NULL)) AND ((kind = 'certificates'::text) = (certificate_count > 0))))
+);
+
+ALTER TABLE ONLY muster.incidents FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.incidents.issuer_id IS 'certificates that it issued before created_at';
+
 CREATE TABLE muster.infrastructure_certificates (
     id bytea NOT NULL,
     edge_id uuid,
@@ -392,16 +650,23 @@ CREATE TABLE muster.issuer_keys (
     tenant_id uuid,
     issuer_id uuid NOT NULL,
     spki_sha256 bytea NOT NULL,
-    kek_id text NOT NULL,
-    blob bytea NOT NULL,
+    kek_id text,
+    blob bytea,
+    store text DEFAULT 'file'::text NOT NULL,
+    token_reference bytea,
     CONSTRAINT issuer_keys_blob_bounded CHECK ((octet_length(blob) <= 16384)),
     CONSTRAINT issuer_keys_kek_bounded CHECK ((octet_length(kek_id) <= 128)),
-    CONSTRAINT issuer_keys_spki_whole CHECK ((octet_length(spki_sha256) = 32))
+    CONSTRAINT issuer_keys_reference_bounded CHECK (((octet_length(token_reference) >= 1) AND (octet_length(token_reference) <= 64))),
+    CONSTRAINT issuer_keys_spki_whole CHECK ((octet_length(spki_sha256) = 32)),
+    CONSTRAINT issuer_keys_store_fits CHECK ((((store = 'file'::text) AND (blob IS NOT NULL) AND (kek_id IS NOT NULL) AND (token_reference IS NULL)) OR ((store = 'pkcs11'::text) AND (blob IS NULL) AND (kek_id IS NULL) AND (token_reference IS NOT NULL)))),
+    CONSTRAINT issuer_keys_store_known CHECK ((store = ANY (ARRAY['file'::text, 'pkcs11'::text])))
 );
 
 ALTER TABLE ONLY muster.issuer_keys FORCE ROW LEVEL SECURITY;
 
-COMMENT ON COLUMN muster.issuer_keys.blob IS 'encrypted and bound to deployment, tenant, issuer and key (ca/wrapped_key.h)';
+COMMENT ON COLUMN muster.issuer_keys.blob IS 'encrypted and bound to deployment, tenant, issuer and key (ca/key_wrapping.h)';
+
+COMMENT ON COLUMN muster.issuer_keys.token_reference IS 'CKA_ID of the key in the token';
 
 CREATE TABLE muster.issuers (
     id uuid NOT NULL,
@@ -416,13 +681,43 @@ CREATE TABLE muster.issuers (
     not_after timestamp with time zone NOT NULL,
     crl_number bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    slot text DEFAULT 'default'::text NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    origin text DEFAULT 'internal'::text NOT NULL,
+    request bytea DEFAULT '\x'::bytea NOT NULL,
+    crl_shards integer DEFAULT 1 NOT NULL,
+    CONSTRAINT issuers_certificate_there CHECK (((certificate <> '\x'::bytea) OR (status = ANY (ARRAY['requested'::text, 'retired'::text])))),
+    CONSTRAINT issuers_crl_shards_bounded CHECK (((crl_shards >= 1) AND (crl_shards <= 4096))),
     CONSTRAINT issuers_kind_fits CHECK (((kind = 'tenant-issuing'::text) = (tenant_id IS NOT NULL))),
     CONSTRAINT issuers_kind_known CHECK ((kind = ANY (ARRAY['device-root'::text, 'device-intermediate'::text, 'tenant-issuing'::text, 'infrastructure-root'::text]))),
+    CONSTRAINT issuers_name_bounded CHECK ((octet_length(name) <= 128)),
+    CONSTRAINT issuers_origin_known CHECK ((origin = ANY (ARRAY['internal'::text, 'subordinate'::text]))),
+    CONSTRAINT issuers_slot_plain CHECK ((slot ~ '^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$'::text)),
     CONSTRAINT issuers_spki_whole CHECK ((octet_length(spki_sha256) = 32)),
-    CONSTRAINT issuers_status_known CHECK ((status = ANY (ARRAY['prepare'::text, 'active'::text, 'retiring'::text, 'retired'::text])))
+    CONSTRAINT issuers_status_known CHECK ((status = ANY (ARRAY['requested'::text, 'prepare'::text, 'active'::text, 'retiring'::text, 'retired'::text])))
 );
 
 ALTER TABLE ONLY muster.issuers FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.issuers.certificate IS 'DER; empty while it is requested: not_before and not_after mean nothing then';
+
+COMMENT ON COLUMN muster.issuers.slot IS 'one of a slot is active; profiles choose the slot';
+
+COMMENT ON COLUMN muster.issuers.origin IS 'subordinate: its certificate comes from a CA whose key is not here';
+
+COMMENT ON COLUMN muster.issuers.request IS 'PKCS #10, DER, as it was made with the key of a subordinate; else empty';
+
+CREATE TABLE muster.ocsp_responders (
+    id bytea NOT NULL,
+    issuer_id uuid NOT NULL,
+    serial bytea NOT NULL,
+    not_before timestamp with time zone NOT NULL,
+    not_after timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    certificate bytea NOT NULL,
+    CONSTRAINT ocsp_responders_id_whole CHECK ((octet_length(id) = 32)),
+    CONSTRAINT ocsp_responders_serial_bounded CHECK (((octet_length(serial) >= 1) AND (octet_length(serial) <= 20)))
+);
 
 CREATE TABLE muster.policies (
     tenant_id uuid NOT NULL,
@@ -441,6 +736,47 @@ CREATE TABLE muster.policies (
 );
 
 ALTER TABLE ONLY muster.policies FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE muster.profiles (
+    tenant_id uuid NOT NULL,
+    name text NOT NULL,
+    issuer_id uuid,
+    validity_seconds bigint NOT NULL,
+    backdate_seconds integer NOT NULL,
+    key_algorithms text[] NOT NULL,
+    short_lived boolean NOT NULL,
+    crl_pointer boolean NOT NULL,
+    ocsp_pointer boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT profiles_backdate_bounded CHECK (((backdate_seconds >= 0) AND (backdate_seconds <= 86400))),
+    CONSTRAINT profiles_key_algorithms_bounded CHECK (((cardinality(key_algorithms) >= 1) AND (cardinality(key_algorithms) <= 16))),
+    CONSTRAINT profiles_name_plain CHECK ((name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT profiles_short_lived_plain CHECK (((NOT short_lived) OR (NOT (crl_pointer OR ocsp_pointer)))),
+    CONSTRAINT profiles_validity_bounded CHECK (((validity_seconds >= 60) AND (validity_seconds <= 1261440000)))
+);
+
+ALTER TABLE ONLY muster.profiles FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE muster.renewal_settings (
+    tenant_id uuid NOT NULL,
+    superseding text NOT NULL,
+    CONSTRAINT renewal_settings_superseding_known CHECK ((superseding = ANY (ARRAY['on-connect'::text, 'never'::text])))
+);
+
+ALTER TABLE ONLY muster.renewal_settings FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE muster.revocations (
+    issuer_id uuid NOT NULL,
+    crl_shard integer NOT NULL,
+    serial bytea NOT NULL,
+    revoked_at timestamp with time zone NOT NULL,
+    reason smallint NOT NULL,
+    not_after timestamp with time zone,
+    transaction_id xid8 DEFAULT pg_current_xact_id() NOT NULL
+);
+
+COMMENT ON COLUMN muster.revocations.transaction_id IS 'Compared with snapshots: a row that a CRL''s snapshot did not see makes its shard due, whatever clocks say.';
 
 CREATE TABLE muster.tenants (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -514,11 +850,17 @@ ALTER TABLE ONLY muster.audit_events
 ALTER TABLE ONLY muster.audit_unchained
     ADD CONSTRAINT audit_unchained_pk PRIMARY KEY (event_id);
 
+ALTER TABLE ONLY muster.batch_certificates
+    ADD CONSTRAINT batch_certificates_pk PRIMARY KEY (tenant_id, batch_id, first_line);
+
 ALTER TABLE ONLY muster.batch_results
     ADD CONSTRAINT batch_results_pk PRIMARY KEY (tenant_id, batch_id, line);
 
 ALTER TABLE ONLY muster.batches
     ADD CONSTRAINT batches_pk PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY muster.bulk_revocations
+    ADD CONSTRAINT bulk_revocations_pk PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY muster.certificate_intents
     ADD CONSTRAINT certificate_intents_pk PRIMARY KEY (issuer_id, serial);
@@ -535,8 +877,17 @@ ALTER TABLE ONLY muster.change_counter
 ALTER TABLE ONLY muster.changes
     ADD CONSTRAINT changes_pk PRIMARY KEY (number);
 
+ALTER TABLE ONLY muster.claims
+    ADD CONSTRAINT claims_pk PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY muster.connect_positions
+    ADD CONSTRAINT connect_positions_pk PRIMARY KEY (epoch, partition);
+
 ALTER TABLE ONLY muster.crls
     ADD CONSTRAINT crls_pk PRIMARY KEY (issuer_id, shard);
+
+ALTER TABLE ONLY muster.cross_certificates
+    ADD CONSTRAINT cross_certificates_pk PRIMARY KEY (tenant_id, issuer_id, id);
 
 ALTER TABLE ONLY muster.deployment
     ADD CONSTRAINT deployment_pk PRIMARY KEY (one_row);
@@ -553,11 +904,20 @@ ALTER TABLE ONLY muster.edges
 ALTER TABLE ONLY muster.edges
     ADD CONSTRAINT edges_pk PRIMARY KEY (id);
 
+ALTER TABLE ONLY muster.est_settings
+    ADD CONSTRAINT est_settings_pk PRIMARY KEY (tenant_id);
+
 ALTER TABLE ONLY muster.group_policies
     ADD CONSTRAINT group_policies_pk PRIMARY KEY (tenant_id, group_name);
 
 ALTER TABLE ONLY muster.idempotency_records
     ADD CONSTRAINT idempotency_records_pk PRIMARY KEY (tenant_id, caller, method, path, key);
+
+ALTER TABLE ONLY muster.incident_certificates
+    ADD CONSTRAINT incident_certificates_pk PRIMARY KEY (tenant_id, certificate_id, incident_id);
+
+ALTER TABLE ONLY muster.incidents
+    ADD CONSTRAINT incidents_pk PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY muster.infrastructure_certificates
     ADD CONSTRAINT infrastructure_certificates_pk PRIMARY KEY (id);
@@ -580,8 +940,23 @@ ALTER TABLE ONLY muster.issuers
 ALTER TABLE ONLY muster.issuers
     ADD CONSTRAINT issuers_tenant_and_id_unique UNIQUE (tenant_id, id);
 
+ALTER TABLE ONLY muster.ocsp_responders
+    ADD CONSTRAINT ocsp_responders_pk PRIMARY KEY (id);
+
+ALTER TABLE ONLY muster.ocsp_responders
+    ADD CONSTRAINT ocsp_responders_serial_unique UNIQUE (issuer_id, serial);
+
 ALTER TABLE ONLY muster.policies
     ADD CONSTRAINT policies_pk PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY muster.profiles
+    ADD CONSTRAINT profiles_pk PRIMARY KEY (tenant_id, name);
+
+ALTER TABLE ONLY muster.renewal_settings
+    ADD CONSTRAINT renewal_settings_pk PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY muster.revocations
+    ADD CONSTRAINT revocations_pk PRIMARY KEY (issuer_id, crl_shard, serial) INCLUDE (revoked_at, reason, not_after);
 
 ALTER TABLE ONLY muster.tenants
     ADD CONSTRAINT tenants_pk PRIMARY KEY (id);
@@ -599,17 +974,23 @@ CREATE INDEX audit_events_tenant ON muster.audit_events USING btree (tenant_id, 
 
 CREATE INDEX batches_age ON muster.batches USING btree (created_at);
 
-CREATE INDEX certificate_intents_age ON muster.certificate_intents USING btree (created_at);
+CREATE INDEX bulk_revocations_running ON muster.bulk_revocations USING btree (created_at) WHERE (status = 'running'::text);
 
-CREATE INDEX certificate_intents_revoked ON muster.certificate_intents USING btree (issuer_id) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX certificate_intents_age ON muster.certificate_intents USING brin (created_at) WITH (pages_per_range='16');
 
 CREATE INDEX certificates_device ON muster.certificates USING btree (tenant_id, device_id);
 
 CREATE INDEX certificates_expiry ON muster.certificates USING btree (tenant_id, not_after, id);
 
-CREATE INDEX certificates_revoked ON muster.certificates USING btree (issuer_id, crl_shard) WHERE (status = 'revoked'::text);
+CREATE INDEX certificates_of_issuer ON muster.certificates USING btree (tenant_id, issuer_id, not_after, id) WHERE (status = 'active'::text);
 
-CREATE INDEX changes_age ON muster.changes USING btree (committed_at);
+CREATE INDEX changes_age ON muster.changes USING brin (committed_at) WITH (pages_per_range='16');
+
+CREATE INDEX claims_credential ON muster.claims USING btree (sha256);
+
+CREATE INDEX claims_newest ON muster.claims USING btree (tenant_id, created_at, id);
+
+CREATE UNIQUE INDEX claims_open_credential_unique ON muster.claims USING btree (tenant_id, sha256) WHERE (revoked_at IS NULL);
 
 CREATE INDEX devices_groups ON muster.devices USING gin (groups) WHERE (groups <> '{}'::text[]);
 
@@ -629,11 +1010,23 @@ CREATE INDEX group_policies_policy ON muster.group_policies USING btree (tenant_
 
 CREATE INDEX idempotency_records_age ON muster.idempotency_records USING btree (created_at);
 
+CREATE INDEX incident_certificates_incident ON muster.incident_certificates USING btree (tenant_id, incident_id);
+
+CREATE INDEX incidents_age ON muster.incidents USING btree (tenant_id, created_at, id);
+
 CREATE INDEX infrastructure_certificates_edge ON muster.infrastructure_certificates USING btree (edge_id);
 
-CREATE UNIQUE INDEX issuers_active_unique ON muster.issuers USING btree (kind, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (status = 'active'::text);
+CREATE INDEX issuer_keys_kek ON muster.issuer_keys USING btree (kek_id, id) WHERE (store = 'file'::text);
+
+CREATE UNIQUE INDEX issuers_active_unique ON muster.issuers USING btree (kind, COALESCE(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid), slot) WHERE (status = 'active'::text);
+
+CREATE INDEX ocsp_responders_age ON muster.ocsp_responders USING btree (not_after);
 
 CREATE UNIQUE INDEX policies_live_name_unique ON muster.policies USING btree (tenant_id, name) WHERE (status = 'active'::text);
+
+CREATE INDEX revocations_news ON muster.revocations USING btree (transaction_id);
+
+CREATE INDEX revocations_news_of_shard ON muster.revocations USING btree (issuer_id, crl_shard, transaction_id);
 
 CREATE UNIQUE INDEX tenants_live_name_unique ON muster.tenants USING btree (name) WHERE (status <> 'deleted'::text);
 
@@ -641,8 +1034,24 @@ CREATE INDEX tenants_tombstone_name ON muster.tenants USING btree (name) WHERE (
 
 CREATE INDEX tokens_tenant ON muster.tokens USING btree (tenant_id, created_at, id);
 
-ALTER TABLE ONLY muster.audit_chain
-    ADD CONSTRAINT audit_chain_event_known FOREIGN KEY (event_id) REFERENCES muster.audit_events(id);
+CREATE TRIGGER audit_chain_check_inserted AFTER INSERT ON muster.audit_chain REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION muster.check_inserted();
+
+CREATE TRIGGER certificate_intents_check_inserted AFTER INSERT ON muster.certificate_intents REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION muster.check_inserted();
+
+CREATE TRIGGER certificate_intents_note_revocation AFTER UPDATE OF revoked_at ON muster.certificate_intents FOR EACH ROW WHEN (((new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION muster.note_revocation();
+
+CREATE TRIGGER certificates_check_inserted AFTER INSERT ON muster.certificates REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION muster.check_inserted();
+
+CREATE TRIGGER certificates_note_revocation AFTER UPDATE OF status ON muster.certificates FOR EACH ROW WHEN (((new.status = 'revoked'::text) AND (old.status <> 'revoked'::text))) EXECUTE FUNCTION muster.note_revocation();
+
+CREATE TRIGGER devices_check_inserted AFTER INSERT ON muster.devices REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION muster.check_inserted();
+
+CREATE TRIGGER infrastructure_note_revocation AFTER UPDATE OF revoked_at ON muster.infrastructure_certificates FOR EACH ROW WHEN (((new.revoked_at IS NOT NULL) AND (old.revoked_at IS NULL))) EXECUTE FUNCTION muster.note_revocation();
+
+CREATE TRIGGER issuers_kept BEFORE UPDATE ON muster.issuers FOR EACH ROW EXECUTE FUNCTION muster.keep_issuer();
+
+ALTER TABLE ONLY muster.batch_certificates
+    ADD CONSTRAINT batch_certificates_batch_known FOREIGN KEY (tenant_id, batch_id) REFERENCES muster.batches(tenant_id, id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY muster.batch_results
     ADD CONSTRAINT batch_results_batch_known FOREIGN KEY (tenant_id, batch_id) REFERENCES muster.batches(tenant_id, id) ON DELETE CASCADE;
@@ -650,32 +1059,41 @@ ALTER TABLE ONLY muster.batch_results
 ALTER TABLE ONLY muster.batches
     ADD CONSTRAINT batches_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
-ALTER TABLE ONLY muster.certificate_intents
-    ADD CONSTRAINT certificate_intents_device_known FOREIGN KEY (tenant_id, device_id) REFERENCES muster.devices(tenant_id, id);
+ALTER TABLE ONLY muster.bulk_revocations
+    ADD CONSTRAINT bulk_revocations_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
-ALTER TABLE ONLY muster.certificate_intents
-    ADD CONSTRAINT certificate_intents_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers(tenant_id, id);
-
-ALTER TABLE ONLY muster.certificates
-    ADD CONSTRAINT certificates_device_known FOREIGN KEY (tenant_id, device_id) REFERENCES muster.devices(tenant_id, id);
-
-ALTER TABLE ONLY muster.certificates
-    ADD CONSTRAINT certificates_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers(tenant_id, id);
+ALTER TABLE ONLY muster.claims
+    ADD CONSTRAINT claims_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
 ALTER TABLE ONLY muster.crls
     ADD CONSTRAINT crls_issuer_known FOREIGN KEY (issuer_id) REFERENCES muster.issuers(id);
 
-ALTER TABLE ONLY muster.devices
-    ADD CONSTRAINT devices_policy_known FOREIGN KEY (tenant_id, policy_id) REFERENCES muster.policies(tenant_id, id);
+ALTER TABLE ONLY muster.cross_certificates
+    ADD CONSTRAINT cross_certificates_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers(tenant_id, id);
 
 ALTER TABLE ONLY muster.devices
-    ADD CONSTRAINT devices_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+    ADD CONSTRAINT devices_policy_known FOREIGN KEY (tenant_id, policy_id) REFERENCES muster.policies(tenant_id, id);
 
 ALTER TABLE ONLY muster.edge_events
     ADD CONSTRAINT edge_events_edge_known FOREIGN KEY (edge_id) REFERENCES muster.edges(id);
 
+ALTER TABLE ONLY muster.est_settings
+    ADD CONSTRAINT est_settings_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+
 ALTER TABLE ONLY muster.group_policies
     ADD CONSTRAINT group_policies_policy_known FOREIGN KEY (tenant_id, policy_id) REFERENCES muster.policies(tenant_id, id);
+
+ALTER TABLE ONLY muster.incident_certificates
+    ADD CONSTRAINT incident_certificates_incident_known FOREIGN KEY (tenant_id, incident_id) REFERENCES muster.incidents(tenant_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY muster.incident_certificates
+    ADD CONSTRAINT incident_certificates_known FOREIGN KEY (certificate_id) REFERENCES muster.certificates(id);
+
+ALTER TABLE ONLY muster.incidents
+    ADD CONSTRAINT incidents_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers(tenant_id, id);
+
+ALTER TABLE ONLY muster.incidents
+    ADD CONSTRAINT incidents_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
 ALTER TABLE ONLY muster.infrastructure_certificates
     ADD CONSTRAINT infrastructure_certificates_edge_known FOREIGN KEY (edge_id) REFERENCES muster.edges(id);
@@ -695,8 +1113,20 @@ ALTER TABLE ONLY muster.issuers
 ALTER TABLE ONLY muster.issuers
     ADD CONSTRAINT issuers_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
+ALTER TABLE ONLY muster.ocsp_responders
+    ADD CONSTRAINT ocsp_responders_issuer_known FOREIGN KEY (issuer_id) REFERENCES muster.issuers(id);
+
 ALTER TABLE ONLY muster.policies
     ADD CONSTRAINT policies_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+
+ALTER TABLE ONLY muster.profiles
+    ADD CONSTRAINT profiles_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers(tenant_id, id);
+
+ALTER TABLE ONLY muster.profiles
+    ADD CONSTRAINT profiles_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+
+ALTER TABLE ONLY muster.renewal_settings
+    ADD CONSTRAINT renewal_settings_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
 ALTER TABLE ONLY muster.tenants
     ADD CONSTRAINT tenants_default_policy_known FOREIGN KEY (id, default_policy_id) REFERENCES muster.policies(tenant_id, id);
@@ -720,6 +1150,10 @@ CREATE POLICY audit_events_system_read ON muster.audit_events FOR SELECT TO must
 
 CREATE POLICY audit_events_system_write ON muster.audit_events FOR INSERT TO muster_system WITH CHECK (true);
 
+ALTER TABLE muster.batch_certificates ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY batch_certificates_own ON muster.batch_certificates TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
 ALTER TABLE muster.batch_results ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY batch_results_own ON muster.batch_results TO muster_tenant USING ((tenant_id = muster.current_tenant()));
@@ -731,6 +1165,14 @@ CREATE POLICY batches_own ON muster.batches TO muster_tenant USING ((tenant_id =
 CREATE POLICY batches_system_prune ON muster.batches FOR DELETE TO muster_system USING (true);
 
 CREATE POLICY batches_system_read ON muster.batches FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.bulk_revocations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY bulk_revocations_own ON muster.bulk_revocations TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY bulk_revocations_system_prune ON muster.bulk_revocations FOR DELETE TO muster_system USING ((status = 'done'::text));
+
+CREATE POLICY bulk_revocations_system_read ON muster.bulk_revocations FOR SELECT TO muster_system USING (true);
 
 ALTER TABLE muster.certificate_intents ENABLE ROW LEVEL SECURITY;
 
@@ -762,11 +1204,29 @@ CREATE POLICY changes_system_prune ON muster.changes FOR DELETE TO muster_system
 
 CREATE POLICY changes_system_read ON muster.changes FOR SELECT TO muster_system USING (true);
 
+ALTER TABLE muster.claims ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY claims_own ON muster.claims TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY claims_system_read ON muster.claims FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.cross_certificates ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY cross_certificates_own ON muster.cross_certificates TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY cross_certificates_system_read ON muster.cross_certificates FOR SELECT TO muster_system USING (true);
+
 ALTER TABLE muster.devices ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY devices_own ON muster.devices TO muster_tenant USING ((tenant_id = muster.current_tenant()));
 
 CREATE POLICY devices_system_read ON muster.devices FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.est_settings ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY est_settings_own ON muster.est_settings TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY est_settings_system_read ON muster.est_settings FOR SELECT TO muster_system USING (true);
 
 ALTER TABLE muster.group_policies ENABLE ROW LEVEL SECURITY;
 
@@ -783,6 +1243,18 @@ CREATE POLICY idempotency_records_system ON muster.idempotency_records TO muster
 CREATE POLICY idempotency_records_system_old ON muster.idempotency_records FOR SELECT TO muster_system USING ((created_at < (now() - '1 day'::interval)));
 
 CREATE POLICY idempotency_records_system_prune ON muster.idempotency_records FOR DELETE TO muster_system USING ((created_at < (now() - '1 day'::interval)));
+
+ALTER TABLE muster.incident_certificates ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY incident_certificates_own ON muster.incident_certificates TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY incident_certificates_system_read ON muster.incident_certificates FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.incidents ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY incidents_own ON muster.incidents TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY incidents_system_read ON muster.incidents FOR SELECT TO muster_system USING (true);
 
 ALTER TABLE muster.issuer_keys ENABLE ROW LEVEL SECURITY;
 
@@ -809,6 +1281,18 @@ ALTER TABLE muster.policies ENABLE ROW LEVEL SECURITY;
 CREATE POLICY policies_own ON muster.policies TO muster_tenant USING ((tenant_id = muster.current_tenant()));
 
 CREATE POLICY policies_system_read ON muster.policies FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.profiles ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY profiles_own ON muster.profiles TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY profiles_system_read ON muster.profiles FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.renewal_settings ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY renewal_settings_own ON muster.renewal_settings TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY renewal_settings_system_read ON muster.renewal_settings FOR SELECT TO muster_system USING (true);
 
 ALTER TABLE muster.tenants ENABLE ROW LEVEL SECURITY;
 
@@ -844,6 +1328,8 @@ GRANT USAGE ON SCHEMA muster TO muster_system;
 REVOKE ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) TO muster_system;
 
+REVOKE ALL ON FUNCTION muster.check_inserted() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) TO muster_system;
 
@@ -861,9 +1347,16 @@ REVOKE ALL ON FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint)
 GRANT ALL ON FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) TO muster_tenant;
 GRANT ALL ON FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) TO muster_system;
 
+REVOKE ALL ON FUNCTION muster.keep_issuer() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION muster.note_revocation() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION muster.take_change_numbers(p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.take_change_numbers(p_count integer) TO muster_tenant;
 GRANT ALL ON FUNCTION muster.take_change_numbers(p_count integer) TO muster_system;
+
+REVOKE ALL ON FUNCTION muster.take_connects(p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.take_connects(p_limit integer) TO muster_system;
 
 GRANT SELECT ON TABLE muster.audit_chain TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.audit_chain TO muster_system;
@@ -874,6 +1367,9 @@ GRANT SELECT,INSERT ON TABLE muster.audit_events TO muster_system;
 GRANT INSERT ON TABLE muster.audit_unchained TO muster_tenant;
 GRANT SELECT,INSERT,DELETE ON TABLE muster.audit_unchained TO muster_system;
 
+GRANT SELECT,INSERT ON TABLE muster.batch_certificates TO muster_tenant;
+GRANT SELECT,DELETE ON TABLE muster.batch_certificates TO muster_system;
+
 GRANT SELECT,INSERT ON TABLE muster.batch_results TO muster_tenant;
 GRANT SELECT,DELETE ON TABLE muster.batch_results TO muster_system;
 
@@ -883,6 +1379,25 @@ GRANT SELECT,DELETE ON TABLE muster.batches TO muster_system;
 GRANT UPDATE(status) ON TABLE muster.batches TO muster_tenant;
 
 GRANT UPDATE(lines) ON TABLE muster.batches TO muster_tenant;
+
+GRANT SELECT,INSERT ON TABLE muster.bulk_revocations TO muster_tenant;
+GRANT SELECT,DELETE ON TABLE muster.bulk_revocations TO muster_system;
+
+GRANT UPDATE(status) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(revoked) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(already_revoked) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(not_found) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(next_position) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(after_not_after) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(after_id) ON TABLE muster.bulk_revocations TO muster_tenant;
+
+GRANT UPDATE(finished_at) ON TABLE muster.bulk_revocations TO muster_tenant;
 
 GRANT SELECT,INSERT ON TABLE muster.certificate_intents TO muster_tenant;
 GRANT SELECT,DELETE ON TABLE muster.certificate_intents TO muster_system;
@@ -913,7 +1428,17 @@ GRANT UPDATE(timeline) ON TABLE muster.change_counter TO muster_system;
 GRANT INSERT ON TABLE muster.changes TO muster_tenant;
 GRANT SELECT,INSERT,DELETE ON TABLE muster.changes TO muster_system;
 
+GRANT SELECT,INSERT ON TABLE muster.claims TO muster_tenant;
+GRANT SELECT ON TABLE muster.claims TO muster_system;
+
+GRANT UPDATE(uses) ON TABLE muster.claims TO muster_tenant;
+
+GRANT UPDATE(revoked_at) ON TABLE muster.claims TO muster_tenant;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.crls TO muster_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.cross_certificates TO muster_tenant;
+GRANT SELECT ON TABLE muster.cross_certificates TO muster_system;
 
 GRANT SELECT ON TABLE muster.deployment TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.deployment TO muster_system;
@@ -925,11 +1450,20 @@ GRANT SELECT,INSERT,DELETE ON TABLE muster.edge_events TO muster_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.edges TO muster_system;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE muster.est_settings TO muster_tenant;
+GRANT SELECT ON TABLE muster.est_settings TO muster_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.group_policies TO muster_tenant;
 GRANT SELECT ON TABLE muster.group_policies TO muster_system;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.idempotency_records TO muster_tenant;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.idempotency_records TO muster_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.incident_certificates TO muster_tenant;
+GRANT SELECT ON TABLE muster.incident_certificates TO muster_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.incidents TO muster_tenant;
+GRANT SELECT ON TABLE muster.incidents TO muster_system;
 
 GRANT SELECT,INSERT ON TABLE muster.infrastructure_certificates TO muster_system;
 
@@ -948,10 +1482,50 @@ GRANT SELECT,INSERT ON TABLE muster.issuers TO muster_system;
 GRANT UPDATE(status) ON TABLE muster.issuers TO muster_tenant;
 GRANT UPDATE(status) ON TABLE muster.issuers TO muster_system;
 
+GRANT UPDATE(certificate) ON TABLE muster.issuers TO muster_tenant;
+GRANT UPDATE(certificate) ON TABLE muster.issuers TO muster_system;
+
+GRANT UPDATE(chain) ON TABLE muster.issuers TO muster_tenant;
+GRANT UPDATE(chain) ON TABLE muster.issuers TO muster_system;
+
+GRANT UPDATE(not_before) ON TABLE muster.issuers TO muster_tenant;
+GRANT UPDATE(not_before) ON TABLE muster.issuers TO muster_system;
+
+GRANT UPDATE(not_after) ON TABLE muster.issuers TO muster_tenant;
+GRANT UPDATE(not_after) ON TABLE muster.issuers TO muster_system;
+
 GRANT UPDATE(crl_number) ON TABLE muster.issuers TO muster_system;
+
+GRANT UPDATE(crl_shards) ON TABLE muster.issuers TO muster_tenant;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.ocsp_responders TO muster_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.policies TO muster_tenant;
 GRANT SELECT ON TABLE muster.policies TO muster_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.profiles TO muster_tenant;
+GRANT SELECT ON TABLE muster.profiles TO muster_system;
+
+GRANT UPDATE(issuer_id) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(validity_seconds) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(backdate_seconds) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(key_algorithms) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(short_lived) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(crl_pointer) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(ocsp_pointer) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT UPDATE(updated_at) ON TABLE muster.profiles TO muster_tenant;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE muster.renewal_settings TO muster_tenant;
+GRANT SELECT ON TABLE muster.renewal_settings TO muster_system;
+
+GRANT SELECT,DELETE ON TABLE muster.revocations TO muster_system;
 
 GRANT SELECT ON TABLE muster.tenants TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.tenants TO muster_system;

@@ -23,10 +23,16 @@ inline constexpr std::string_view kPolicyNotFound = "policy.not_found";
 inline constexpr std::string_view kPolicyExists = "policy.exists";
 inline constexpr std::string_view kPolicyInUse = "policy.in_use";  // kFailedPrecondition
 inline constexpr std::string_view kPolicyNameInvalid = "policy.name_invalid";
+inline constexpr std::string_view kProfileNotFound = "profile.not_found";
+inline constexpr std::string_view kProfileExists = "profile.exists";              // kAlreadyExists
 inline constexpr std::string_view kTokenNotFound = "token.not_found";
 inline constexpr std::string_view kTokenInvalid = "token.invalid";  // kUnauthenticated: unknown, expired, revoked
+inline constexpr std::string_view kClaimNotFound = "claim.not_found";
+inline constexpr std::string_view kClaimExists = "claim.exists";  // kAlreadyExists: that certificate is one already
 inline constexpr std::string_view kIssuerNotFound = "issuer.not_found";
 inline constexpr std::string_view kIssuerStatusInvalid = "issuer.status_invalid";
+inline constexpr std::string_view kCrossCertificateNotFound = "issuer.cross_certificate_not_found";
+inline constexpr std::string_view kIncidentNotFound = "incident.not_found";
 inline constexpr std::string_view kIssuerActiveExists =
     "issuer.active_exists";                                                    // kConflict: one active issuer a tenant
 inline constexpr std::string_view kKeyAlreadyUsed = "key.already_used";        // kConflict: the same whoever holds it

@@ -4,6 +4,7 @@
 #include "db/reasons.h"
 #include "db/statement.h"
 #include "registry/change_store.h"
+#include "registry/claim_store.h"
 #include "registry/cursor.h"
 #include "registry/device_store.h"
 #include "registry/name_lookup.h"
@@ -94,6 +95,7 @@ Result<void> move(db::Transaction& tx, const TenantId& id, TenantStatus status, 
 // In the tenant's scope: what else must not outlive it.
 Result<void> end_credentials(db::Transaction& tx, const TenantId& id, UtcTime now) {
   MUSTER_TRY_VOID(db::run(tx, kRevokeTokens, {id, now}));
+  MUSTER_TRY_VOID(revoke_all_claims(tx, id, now));
   MUSTER_TRY(const auto issuers, db::run(tx, kRetireIssuers, {id}));
   for (std::size_t i = 0; i < issuers.size(); ++i) {
     announce(tx, EntityKind::kIssuer, id, issuers[i].id<IssuerId>(0).octets());

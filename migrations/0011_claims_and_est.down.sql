@@ -1,0 +1,2 @@
+DROP TABLE muster.est_settings;
+DROP TABLE muster.claims;
