@@ -36,7 +36,7 @@ struct ExpectedExtension {
 struct Shape {
   bool is_ca = false;
   int path_length = -1;  // -1: none
-  int usage = 0;         // 0 none, 1 clientAuth, 2 serverAuth
+  int usage = 0;         // 0 none, 1 clientAuth, 2 serverAuth, 3 OCSPSigning
   bool constrained = false;
   bool named = false;  // has subject alternative names
 };
@@ -52,6 +52,7 @@ Shape shape_of(CertificateKind kind) {
     case CertificateKind::kServer:
     case CertificateKind::kBroker: return {false, -1, 2, false, true};
     case CertificateKind::kEdge: return {false, -1, 1, false, true};
+    case CertificateKind::kOcspResponder: return {false, -1, 3, false, false};
   }
   return {};
 }
@@ -79,11 +80,28 @@ std::optional<x509::KeyAlgorithm> key_kind(BytesView spki) {
   if (!named) return std::nullopt;
   if (std::ranges::equal(named->contents, oid::kRsaEncryption)) return x509::KeyAlgorithm::kRsa;
   if (std::ranges::equal(named->contents, oid::kEd25519)) return x509::KeyAlgorithm::kEd25519;
+  if (std::ranges::equal(named->contents, oid::kMlDsa44)) return x509::KeyAlgorithm::kMlDsa44;
+  if (std::ranges::equal(named->contents, oid::kMlDsa65)) return x509::KeyAlgorithm::kMlDsa65;
+  if (std::ranges::equal(named->contents, oid::kMlDsa87)) return x509::KeyAlgorithm::kMlDsa87;
   if (!std::ranges::equal(named->contents, oid::kEcPublicKey)) return std::nullopt;
   const auto curve = algorithm->read(tag::kOid);
   if (curve && std::ranges::equal(curve->contents, oid::kP256)) return x509::KeyAlgorithm::kP256;
   if (curve && std::ranges::equal(curve->contents, oid::kP384)) return x509::KeyAlgorithm::kP384;
   return std::nullopt;
+}
+
+// With which algorithm an issuer's key signs, by the linter's own table.
+BytesView signature_oid(x509::KeyAlgorithm issuer) {
+  switch (issuer) {
+    case x509::KeyAlgorithm::kP256: return oid::kEcdsaSha256;
+    case x509::KeyAlgorithm::kP384: return oid::kEcdsaSha384;
+    case x509::KeyAlgorithm::kEd25519: return oid::kEd25519;
+    case x509::KeyAlgorithm::kRsa: return oid::kRsaSha256;
+    case x509::KeyAlgorithm::kMlDsa44: return oid::kMlDsa44;
+    case x509::KeyAlgorithm::kMlDsa65: return oid::kMlDsa65;
+    case x509::KeyAlgorithm::kMlDsa87: return oid::kMlDsa87;
+  }
+  return {};
 }
 
 class Linter {
@@ -107,6 +125,8 @@ class Linter {
     check_key_ids(*parsed);
     check_extension_list();
     check_distribution_point();
+    check_information_access();
+    check_nulls();
     return std::move(findings_);
   }
 
@@ -158,13 +178,14 @@ class Linter {
     // 128 random bits need 17 octets with a clear sign; ours are always 20.
     require(serial_.size() == 20 && std::ranges::equal(serial_, order_.serial) && (serial_[0] & 0xC0) == 0x40,
             reasons::kLintSerial, "not the reserved one of 20 octets");
-    const BytesView expected = order_.issuer.algorithm == x509::KeyAlgorithm::kP384 ? BytesView{oid::kEcdsaSha384}
-                                                                                    : BytesView{oid::kEcdsaSha256};
     x509::DerReaderView outer{algorithm_};
     auto body = outer.enter(tag::kSequence);
     const auto named = body ? body->read(tag::kOid) : std::nullopt;
-    require(named && body->at_end() && std::ranges::equal(named->contents, expected), reasons::kLintAlgorithm,
-            "does not fit the issuer's key");
+    const bool is_rsa = order_.issuer.algorithm == x509::KeyAlgorithm::kRsa;
+    const auto null = is_rsa && named ? body->read(tag::kNull) : std::nullopt;  // [RFC4055 5] MUST be there
+    require(named && body->at_end() && null.has_value() == is_rsa &&
+                std::ranges::equal(named->contents, signature_oid(order_.issuer.algorithm)),
+            reasons::kLintAlgorithm, "does not fit the issuer's key");
     require(std::ranges::equal(seen.issuer(), order_.issuer.name), reasons::kLintIssuer, "another name");
     require(std::ranges::equal(seen.spki(), order_.subject.spki), reasons::kLintKey, "another key");
     const auto kind = key_kind(seen.spki());
@@ -222,6 +243,7 @@ class Linter {
     BytesView expected;
     if (shape_.usage == 1) expected = oid::kClientAuth;
     if (shape_.usage == 2) expected = oid::kServerAuth;
+    if (shape_.usage == 3) expected = oid::kOcspSigning;
     const SeenExtension* found = extension(oid::kExtendedKeyUsage);
     if (expected.empty()) return require(found == nullptr, reasons::kLintExtendedKeyUsage, "none expected");
     if (found == nullptr) return find(reasons::kLintExtendedKeyUsage, "missing");
@@ -262,7 +284,7 @@ class Linter {
     if (shape_.usage != 0) expected.push_back({oid::kExtendedKeyUsage});
     if (shape_.constrained) expected.push_back({oid::kNameConstraints, true});
     if (shape_.named) expected.push_back({oid::kSubjectAltName, subject_.empty()});
-    if (!order_.issuer.crl_uri.empty()) expected.push_back({oid::kCrlDistributionPoints});
+    add_expected_pointers(expected);
     require(extensions_.size() == expected.size(), reasons::kLintExtensions, "another number");
     for (const ExpectedExtension& wanted : expected) {
       const SeenExtension* found = extension(wanted.oid);
@@ -270,6 +292,17 @@ class Linter {
         find(reasons::kLintExtensions, x509::oid_text(wanted.oid));
       }
     }
+  }
+
+  void add_expected_pointers(std::vector<ExpectedExtension>& expected) const {
+    const ProfileConfig& profile = order_.profile.config();
+    const bool responder = profile.kind == CertificateKind::kOcspResponder;
+    if (responder) expected.push_back({oid::kOcspNoCheck});
+    // [RFC9608 4] one or the other; a CA's certificate never says noRevAvail
+    if (profile.short_lived && !shape_.is_ca) expected.push_back({oid::kNoRevAvail});
+    if (profile.short_lived || responder || order_.issuer.plain_url.empty()) return;
+    if (profile.crl_pointer) expected.push_back({oid::kCrlDistributionPoints});
+    if (profile.ocsp_pointer) expected.push_back({oid::kAuthorityInfoAccess});
   }
 
   void check_distribution_point() {
@@ -284,8 +317,34 @@ class Linter {
       level = inner;
     }
     const auto uri = level->read(tag::context(6));
-    require(uri && level->at_end() && as_text(uri->contents) == order_.issuer.crl_uri, reasons::kLintDistributionPoint,
-            "another URI");
+    const std::string file = "/" + std::to_string(order_.crl_shard) + ".crl";
+    require(uri && level->at_end() &&
+                as_text(uri->contents) == order_.issuer.plain_url + "/crl/" + order_.issuer.id.text() + file,
+            reasons::kLintDistributionPoint, "another URI");
+  }
+
+  // One AccessDescription { id-ad-ocsp, uniformResourceIdentifier [6] }
+  void check_information_access() {
+    const SeenExtension* found = extension(oid::kAuthorityInfoAccess);
+    if (found == nullptr) return;
+    x509::DerReaderView outer{found->value};
+    auto list = outer.enter(tag::kSequence);
+    auto only = list ? list->enter(tag::kSequence) : std::nullopt;
+    const auto method = only ? only->read(tag::kOid) : std::nullopt;
+    const auto uri = method ? only->read(tag::context(6)) : std::nullopt;
+    const bool whole = uri && only->at_end() && list->at_end() && outer.at_end();
+    require(whole && std::ranges::equal(method->contents, oid::kOcsp) &&
+                as_text(uri->contents) == order_.issuer.plain_url + "/ocsp",
+            reasons::kLintInformationAccess, "not exactly one OCSP responder, ours");
+  }
+
+  // Extensions whose whole content is NULL.
+  void check_nulls() {
+    constexpr std::array<std::uint8_t, 2> kNull{0x05, 0x00};
+    for (const BytesView oid : {BytesView{oid::kNoRevAvail}, BytesView{oid::kOcspNoCheck}}) {
+      const SeenExtension* found = extension(oid);
+      require(found == nullptr || std::ranges::equal(found->value, kNull), reasons::kLintExtensions, "not NULL");
+    }
   }
 
   const SeenExtension* extension(BytesView oid) const {

@@ -89,6 +89,15 @@ std::optional<SecretBytes> open(BytesView key, BytesView data, BytesView sealed)
 
 }  // namespace
 
+std::optional<KeyEncryptionKey::Id> kek_id_of(BytesView blob) {
+  constexpr std::size_t kIdAt = kHeaderSize - std::tuple_size_v<KeyEncryptionKey::Id>;
+  if (blob.size() < kHeaderSize || as_text(blob.first(kMagic.size())) != kMagic) return std::nullopt;
+  if (blob[kMagic.size()] != kVersion || blob[kMagic.size() + 1] != kAes256Gcm) return std::nullopt;
+  KeyEncryptionKey::Id id;
+  std::copy_n(blob.begin() + kIdAt, id.size(), id.begin());
+  return id;
+}
+
 Result<Bytes> wrap_private_key(const KeyEncryptionKey& kek, const KeyBinding& binding, BytesView pkcs8) {
   Bytes blob = header_of(kek);
   const Bytes data = associated_data(blob, binding);

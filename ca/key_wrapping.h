@@ -10,6 +10,7 @@
 // | SHA-256 of the SPKI. So a blob moved to another row, tenant or deployment does not open.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "ca/key_encryption_key.h"
@@ -28,6 +29,9 @@ struct KeyBinding {
   KeyId key;
   Sha256 spki_sha256{};
 };
+
+// kek_id_of reads off which key-encryption key a blob needs. Absent: these octets are no blob of a known version.
+std::optional<KeyEncryptionKey::Id> kek_id_of(BytesView blob);
 
 // wrap_private_key encrypts `pkcs8` with a fresh data key. Reason: internal.
 Result<Bytes> wrap_private_key(const KeyEncryptionKey& kek, const KeyBinding& binding, BytesView pkcs8);

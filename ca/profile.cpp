@@ -27,6 +27,8 @@ std::int64_t standard_validity(CertificateKind kind) {
     case CertificateKind::kServer:
     case CertificateKind::kBroker:
     case CertificateKind::kEdge: return 2 * kYear;
+    // Nobody can revoke it (nocheck), so it ends soon.
+    case CertificateKind::kOcspResponder: return 2 * kDay;
   }
   return 0;
 }
@@ -42,6 +44,7 @@ std::string standard_name(CertificateKind kind) {
     case CertificateKind::kServer: return "server";
     case CertificateKind::kBroker: return "broker";
     case CertificateKind::kEdge: return "edge";
+    case CertificateKind::kOcspResponder: return "ocsp-responder";
   }
   return {};
 }
@@ -62,7 +65,8 @@ bool is_ca_kind(CertificateKind kind) {
     case CertificateKind::kDevice:
     case CertificateKind::kServer:
     case CertificateKind::kBroker:
-    case CertificateKind::kEdge: return false;
+    case CertificateKind::kEdge:
+    case CertificateKind::kOcspResponder: return false;
   }
   return false;
 }
@@ -74,10 +78,13 @@ Result<Profile> Profile::create(ProfileConfig config) {
   }
   if (config.backdate_seconds < 0 || config.backdate_seconds > kMaxBackdate) return invalid("backdate_seconds");
   if (config.key_algorithms.empty()) return invalid("key_algorithms");
-  const bool ec_only = std::ranges::all_of(config.key_algorithms, [](x509::KeyAlgorithm a) {
-    return a == x509::KeyAlgorithm::kP256 || a == x509::KeyAlgorithm::kP384;
-  });
-  if (is_ca_kind(config.kind) && !ec_only) return invalid("key_algorithms");
+  if (config.short_lived) {
+    if (config.kind != CertificateKind::kDevice) return invalid("short_lived");
+    if (config.validity_seconds > kMaxShortLivedSeconds) return invalid("validity_seconds");
+    // [RFC9608 4] noRevAvail must not stand beside a pointer to revocation data
+    if (config.crl_pointer) return invalid("crl_pointer");
+    if (config.ocsp_pointer) return invalid("ocsp_pointer");
+  }
   return Profile{std::move(config)};
 }
 
@@ -86,7 +93,7 @@ Profile Profile::standard(CertificateKind kind) {
   config.name = standard_name(kind);
   config.kind = kind;
   config.validity_seconds = standard_validity(kind);
-  if (is_ca_kind(kind)) config.key_algorithms = {x509::KeyAlgorithm::kP256, x509::KeyAlgorithm::kP384};
+  config.crl_pointer = kind != CertificateKind::kOcspResponder;
   return Profile{std::move(config)};
 }
 

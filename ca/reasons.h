@@ -9,12 +9,18 @@
 namespace muster::ca::reasons {
 
 inline constexpr std::string_view kKekInvalid = "kek.invalid";  // not 32 octets or 64 hexadecimal digits
+inline constexpr std::string_view kKekUnknown = "kek.unknown";  // the file lacks the key that wraps this blob
 inline constexpr std::string_view kKeyUnwrapFailed = "key.unwrap_failed";
-inline constexpr std::string_view kKeyMismatch = "key.mismatch";  // the blob's key is not the issuer's
+inline constexpr std::string_view kKeyMismatch = "key.mismatch";  // the stored key is not the issuer's
+inline constexpr std::string_view kKeyNotFound = "key.not_found";  // the token has no such key, or several
+inline constexpr std::string_view kKeyExtractable = "key.extractable";  // a token's key that can leave it
+inline constexpr std::string_view kTokenConfigInvalid = "token.config_invalid";
 
 inline constexpr std::string_view kSignerKeyNotLoaded = "signer.key_not_loaded";
 inline constexpr std::string_view kSignerIssuerMismatch = "signer.issuer_mismatch";
 inline constexpr std::string_view kSignerUnavailable = "signer.unavailable";
+inline constexpr std::string_view kSignerTokenUnavailable = "signer.token_unavailable";  // HTTP 503: try again later
+inline constexpr std::string_view kSignerStoreNotConfigured = "signer.store_not_configured";
 
 inline constexpr std::string_view kProfileInvalid = "profile.invalid";
 inline constexpr std::string_view kProfileKeyNotAllowed = "profile.key_not_allowed";
@@ -36,6 +42,7 @@ inline constexpr std::string_view kLintSubjectAltName = "lint.subject_alt_name";
 inline constexpr std::string_view kLintNameConstraints = "lint.name_constraints";
 inline constexpr std::string_view kLintKeyIdentifier = "lint.key_identifier";
 inline constexpr std::string_view kLintDistributionPoint = "lint.distribution_point";
+inline constexpr std::string_view kLintInformationAccess = "lint.information_access";
 inline constexpr std::string_view kLintSignedDiffers = "lint.signed_differs";  // signed bytes are not the linted ones
 
 }  // namespace muster::ca::reasons

@@ -1,62 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ca/signer.h"
 
-#include <openssl/ec.h>
-#include <openssl/evp.h>
-
 #include <algorithm>
 #include <mutex>
-#include <optional>
 #include <shared_mutex>
 #include <unordered_map>
 
 #include "ca/der_writer.h"
-#include "ca/key_wrapping.h"
+#include "ca/encrypted_key_store.h"
 #include "ca/reasons.h"
 #include "ca/signature_algorithm.h"
 #include "core/encoding.h"
+#include "core/log.h"
 #include "x509/der_reader.h"
-#include "x509/oids.h"
-#include "x509/openssl_ptr.h"
-#include "x509/sha256.h"
 
 namespace muster::ca {
 
 namespace tag = x509::tag;
 
 namespace {
-
-Error unavailable() { return Error{ErrorCode::kInternal, reasons::kSignerUnavailable, x509::take_openssl_error()}; }
-
-Bytes spki_of(EVP_PKEY* key) {
-  std::uint8_t* der = nullptr;
-  const int size = i2d_PUBKEY(key, &der);
-  if (size <= 0) return {};
-  Bytes spki(der, der + size);
-  OPENSSL_free(der);
-  return spki;
-}
-
-SecretBytes pkcs8_of(EVP_PKEY* key) {
-  PKCS8_PRIV_KEY_INFO* info = EVP_PKEY2PKCS8(key);
-  if (info == nullptr) return {};
-  std::uint8_t* der = nullptr;
-  const int size = i2d_PKCS8_PRIV_KEY_INFO(info, &der);
-  PKCS8_PRIV_KEY_INFO_free(info);
-  if (size <= 0) return {};
-  SecretBytes secret{Bytes(der, der + size)};
-  OPENSSL_clear_free(der, static_cast<std::size_t>(size));
-  return secret;
-}
-
-x509::EvpPkeyPtr parse_pkcs8(BytesView der) {
-  const std::uint8_t* at = der.data();
-  PKCS8_PRIV_KEY_INFO* info = d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size()));
-  if (info == nullptr) return nullptr;
-  x509::EvpPkeyPtr key{EVP_PKCS82PKEY(info)};
-  PKCS8_PRIV_KEY_INFO_free(info);
-  return key;
-}
 
 struct TbsHead {
   BytesView algorithm;
@@ -85,16 +47,34 @@ std::optional<TbsHead> head_of_crl(BytesView der) {
   return TbsHead{algorithm->whole, issuer->whole};
 }
 
+// version, subject, subjectPKInfo, attributes [0] [RFC2986 4.1]
+std::optional<BytesView> subject_of_request(BytesView der) {
+  x509::DerReaderView outer{der};
+  auto info = outer.enter(tag::kSequence);
+  if (!info || !outer.at_end() || !info->read_integer()) return std::nullopt;
+  const auto subject = info->read(tag::kSequence);
+  if (!subject || !info->read(tag::kSequence) || !info->read(tag::context_constructed(0)) || !info->at_end()) {
+    return std::nullopt;
+  }
+  return subject->whole;
+}
+
 }  // namespace
 
 struct Signer::Impl {
   struct LoadedKey {
     KeyOwner owner;
-    x509::KeyAlgorithm algorithm;
-    x509::EvpPkeyPtr key;
+    std::shared_ptr<const SigningKey> key;
   };
 
-  Impl(KeyEncryptionKey k, std::string d) : kek(std::move(k)), deployment(std::move(d)) {}
+  Impl(KeyStoreConfig config, const std::string& deployment)
+      : ring(std::move(config.key_ring)), preferred(config.store), file(ring, deployment) {}
+
+  // nullptr: not configured.
+  KeyStore* store(KeyStoreKind kind) {
+    if (kind == KeyStoreKind::kFile) return &file;
+    return nullptr;
+  }
 
   std::shared_ptr<const LoadedKey> find(const IssuerId& issuer) const {
     const std::shared_lock lock{mutex};
@@ -102,54 +82,44 @@ struct Signer::Impl {
     return found == keys.end() ? nullptr : found->second;
   }
 
-  void keep(const KeyOwner& owner, x509::KeyAlgorithm algorithm, x509::EvpPkeyPtr key) {
-    auto loaded = std::make_shared<const LoadedKey>(LoadedKey{owner, algorithm, std::move(key)});
+  void keep(const KeyOwner& owner, std::shared_ptr<const SigningKey> key) {
+    auto loaded = std::make_shared<const LoadedKey>(LoadedKey{owner, std::move(key)});
     const std::unique_lock lock{mutex};
     keys.insert_or_assign(owner.issuer, std::move(loaded));
   }
 
-  KeyBinding binding(const KeyOwner& owner, const KeyId& id, const Sha256& spki_sha256) const {
-    return {deployment, owner.tenant, owner.issuer, id, spki_sha256};
-  }
-
   Result<Bytes> sign(const SigningRequest& request, const std::optional<TbsHead>& head) const;
 
-  const KeyEncryptionKey kek;
-  const std::string deployment;
+  const std::shared_ptr<KeyRing> ring;
+  const KeyStoreKind preferred;
+  EncryptedKeyStore file;
   mutable std::shared_mutex mutex;
   std::unordered_map<IssuerId, std::shared_ptr<const LoadedKey>> keys;  // guarded by mutex
 };
 
-Signer::Signer(KeyEncryptionKey kek, std::string deployment)
-    : impl_(std::make_unique<Impl>(std::move(kek), std::move(deployment))) {}
+namespace {
+Error not_configured(KeyStoreKind kind) {
+  return {ErrorCode::kFailedPrecondition, reasons::kSignerStoreNotConfigured, std::string(to_string(kind))};
+}
+}  // namespace
+
+Signer::Signer(KeyStoreConfig config, std::string deployment)
+    : impl_(std::make_unique<Impl>(std::move(config), deployment)) {}
 Signer::~Signer() = default;
 
-Result<GeneratedKey> Signer::generate(const KeyOwner& owner, x509::KeyAlgorithm algorithm) {
-  const char* curve = algorithm == x509::KeyAlgorithm::kP384 ? "P-384" : "P-256";
-  x509::EvpPkeyPtr key{EVP_EC_gen(curve)};
-  if (!key) return unavailable();
-  GeneratedKey generated;
-  generated.id = KeyId::random();
-  generated.spki = spki_of(key.get());
-  const SecretBytes pkcs8 = pkcs8_of(key.get());
-  if (generated.spki.empty() || pkcs8.size() == 0) return unavailable();
-  generated.spki_sha256 = x509::sha256(generated.spki);
-  const KeyBinding binding = impl_->binding(owner, generated.id, generated.spki_sha256);
-  MUSTER_TRY(generated.wrapped, wrap_private_key(impl_->kek, binding, pkcs8.view()));
-  impl_->keep(owner, algorithm == x509::KeyAlgorithm::kP384 ? algorithm : x509::KeyAlgorithm::kP256, std::move(key));
-  return generated;
+Result<GeneratedKey> Signer::generate(const KeyOwner& owner, x509::KeyKind kind) {
+  KeyStore* store = impl_->store(impl_->preferred);
+  if (store == nullptr) return not_configured(impl_->preferred);
+  MUSTER_TRY(NewKey made, store->generate(owner, kind));
+  impl_->keep(owner, std::move(made.key));
+  return std::move(made.description);
 }
 
 Result<void> Signer::load(const KeyOwner& owner, const StoredKey& stored) {
-  const KeyBinding binding = impl_->binding(owner, stored.id, stored.spki_sha256);
-  MUSTER_TRY(const SecretBytes pkcs8, unwrap_private_key(impl_->kek, binding, stored.wrapped));
-  x509::EvpPkeyPtr key = parse_pkcs8(pkcs8.view());
-  const Error mismatch{ErrorCode::kCorrupt, reasons::kKeyMismatch, {}};
-  if (!key) return mismatch;
-  const Bytes spki = spki_of(key.get());
-  if (x509::sha256(spki) != stored.spki_sha256) return mismatch;
-  MUSTER_TRY(const x509::PublicKey public_key, x509::PublicKey::parse(spki));
-  impl_->keep(owner, public_key.algorithm(), std::move(key));
+  KeyStore* store = impl_->store(stored.store);
+  if (store == nullptr) return not_configured(stored.store);
+  MUSTER_TRY(auto key, store->load(owner, stored));
+  impl_->keep(owner, std::move(key));
   return {};
 }
 
@@ -158,27 +128,34 @@ void Signer::unload(const IssuerId& issuer) {
   impl_->keys.erase(issuer);
 }
 
-std::string Signer::kek_id() const { return to_hex(impl_->kek.id()); }
+void Signer::discard(const IssuerId& issuer, const GeneratedKey& key) {
+  unload(issuer);
+  KeyStore* store = impl_->store(key.store);
+  if (store == nullptr) return;
+  const auto removed = store->remove({key.id, key.spki_sha256, key.wrapped, key.store, key.token_reference});
+  if (!removed.ok()) Log("signer").warning("key stays in the token", {{"error", to_log_text(removed.error())}});
+}
 
 bool Signer::is_loaded(const IssuerId& issuer) const { return impl_->find(issuer) != nullptr; }
+
+std::string Signer::kek_id() const { return to_hex(impl_->ring->primary()->id()); }
+
+KeyRing& Signer::key_ring() const { return *impl_->ring; }
+
+Result<RewrappedKey> Signer::rewrap(const KeyOwner& owner, const StoredKey& key) const {
+  const KeyRing::Key primary = impl_->ring->primary();
+  MUSTER_TRY(Bytes wrapped, impl_->file.rewrap(owner, key, *primary));
+  return RewrappedKey{to_hex(primary->id()), std::move(wrapped)};
+}
 
 Result<Bytes> Signer::Impl::sign(const SigningRequest& request, const std::optional<TbsHead>& head) const {
   const auto loaded = find(request.issuer);
   if (!loaded) return Error{ErrorCode::kFailedPrecondition, reasons::kSignerKeyNotLoaded, request.issuer.text()};
   const bool matches = head && loaded->owner.tenant == request.tenant &&
                        std::ranges::equal(head->issuer, loaded->owner.name) &&
-                       std::ranges::equal(head->algorithm, signature_algorithm(loaded->algorithm));
+                       std::ranges::equal(head->algorithm, signature_algorithm(loaded->key->algorithm()));
   if (!matches) return Error{ErrorCode::kInternal, reasons::kSignerIssuerMismatch, request.issuer.text()};
-  const EVP_MD* digest = loaded->algorithm == x509::KeyAlgorithm::kP384 ? EVP_sha384() : EVP_sha256();
-  const x509::EvpMdCtxPtr context{EVP_MD_CTX_new()};
-  Bytes signature(static_cast<std::size_t>(EVP_PKEY_get_size(loaded->key.get())));
-  std::size_t size = signature.size();
-  if (!context || EVP_DigestSignInit(context.get(), nullptr, digest, nullptr, loaded->key.get()) != 1 ||
-      EVP_DigestSign(context.get(), signature.data(), &size, request.tbs.data(), request.tbs.size()) != 1) {
-    return unavailable();
-  }
-  signature.resize(size);
-  return signature;
+  return loaded->key->sign(request.tbs);
 }
 
 Result<Bytes> Signer::sign_certificate(const SigningRequest& request) const {
@@ -187,6 +164,14 @@ Result<Bytes> Signer::sign_certificate(const SigningRequest& request) const {
 
 Result<Bytes> Signer::sign_crl(const SigningRequest& request) const {
   return impl_->sign(request, head_of_crl(request.tbs));
+}
+
+Result<Bytes> Signer::sign_request(const SigningRequest& request) const {
+  const auto loaded = impl_->find(request.issuer);
+  if (!loaded) return Error{ErrorCode::kFailedPrecondition, reasons::kSignerKeyNotLoaded, request.issuer.text()};
+  const auto subject = subject_of_request(request.tbs);
+  if (!subject) return Error{ErrorCode::kInternal, reasons::kSignerIssuerMismatch, request.issuer.text()};
+  return impl_->sign(request, TbsHead{signature_algorithm(loaded->key->algorithm()), *subject});
 }
 
 Result<Bytes> assemble_signed(BytesView tbs, BytesView signature) {

@@ -1,39 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: the only way to a CA's private key. There is no export: a key comes in wrapped and only signatures go out.
+// Purpose: the only way to a CA's private key, whichever store holds it. There is no export: a key is made or loaded,
+// and only signatures go out, each after the to-be-signed bytes were compared with the key's owner.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "ca/key_encryption_key.h"
+#include "ca/key_store.h"
+#include "ca/key_store_config.h"
 #include "core/bytes.h"
 #include "core/id.h"
-#include "core/record.h"
 #include "core/result.h"
-#include "x509/public_key.h"
 
 namespace muster::ca {
-
-// KeyOwner says whose key it is and under which name it signs.
-struct KeyOwner {
-  TenantId tenant;  // nil: the platform's own
-  IssuerId issuer;
-  Bytes name;  // the issuer's subject Name, DER
-};
-
-struct GeneratedKey {
-  KeyId id;
-  Bytes spki;
-  Sha256 spki_sha256{};
-  Bytes wrapped;  // for the registry; see ca/key_wrapping.h
-};
-
-struct StoredKey {
-  KeyId id;
-  Sha256 spki_sha256{};  // of the issuer's certificate, not of the blob
-  BytesView wrapped;
-};
 
 struct SigningRequest {
   TenantId tenant;
@@ -41,28 +21,48 @@ struct SigningRequest {
   BytesView tbs;
 };
 
+struct RewrappedKey {
+  std::string kek_id;
+  Bytes wrapped;
+};
+
 // Signer holds the loaded keys of issuers. Thread-safe.
 class Signer {
  public:
-  Signer(KeyEncryptionKey kek, std::string deployment);
+  // `deployment` binds what the stores keep: a blob or a token's key of another deployment does not load.
+  Signer(KeyStoreConfig config, std::string deployment);
   ~Signer();
   Signer(const Signer&) = delete;
   Signer& operator=(const Signer&) = delete;
 
-  // Makes a key pair (P-256 or P-384) for `owner`, loads it, and returns it wrapped. Reason: signer.unavailable.
-  Result<GeneratedKey> generate(const KeyOwner& owner, x509::KeyAlgorithm algorithm);
+  // Makes a key pair for `owner` in the configured store and loads it.
+  // Reasons: key.algorithm_unavailable, signer.unavailable, signer.token_unavailable.
+  Result<GeneratedKey> generate(const KeyOwner& owner, x509::KeyKind kind);
 
-  // Unwraps a stored key. Loading twice replaces. Reasons: key.unwrap_failed, key.mismatch.
+  // Loads a stored key from the store that its row names. Loading twice replaces. Reasons: those of KeyStore::load,
+  // signer.store_not_configured.
   Result<void> load(const KeyOwner& owner, const StoredKey& key);
   void unload(const IssuerId& issuer);
-  std::string kek_id() const;  // lower-case hexadecimal; stored beside each blob
+  // Unloads a key whose issuer was not stored after all, and removes it from its token. What cannot be removed now
+  // stays there as a key that no row names.
+  void discard(const IssuerId& issuer, const GeneratedKey& key);
   bool is_loaded(const IssuerId& issuer) const;
 
   // Signs a TBSCertificate or a TBSCertList after comparing its issuer Name and signature algorithm with those of the
   // named issuer, and the tenant with the key's. Returns the contents of signatureValue.
-  // Reasons: signer.key_not_loaded, signer.issuer_mismatch, signer.unavailable.
+  // Reasons: signer.key_not_loaded, signer.issuer_mismatch, signer.unavailable, signer.token_unavailable.
   Result<Bytes> sign_certificate(const SigningRequest& request) const;
   Result<Bytes> sign_crl(const SigningRequest& request) const;
+  // Signs a CertificationRequestInfo (RFC 2986; ca/ca_request.h) after comparing its subject with the named issuer's
+  // Name and the tenant with the key's. Same result and reasons. That the key in it is the issuer's, the request's own
+  // signature shows: the caller verifies it.
+  Result<Bytes> sign_request(const SigningRequest& request) const;
+
+  // The key-encryption key that wraps what is made now, and how to bring an older blob under it (the key itself is not
+  // loaded). Reasons: key.unwrap_failed, kek.unknown.
+  std::string kek_id() const;  // lower-case hexadecimal; stored beside each blob
+  Result<RewrappedKey> rewrap(const KeyOwner& owner, const StoredKey& key) const;
+  KeyRing& key_ring() const;
 
  private:
   struct Impl;

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "ca/key_encryption_key.h"
+#include "ca/key_store_config.h"
 #include "cli/device_key.h"
 #include "cli/installed_files.h"
 #include "core/clock.h"
@@ -104,7 +104,8 @@ Result<void> initialise_deployment(const DeploymentFolder& folder, const Bootstr
              enroll::RegistrationAuthority::create(std::move(config), std::move(kek), *pool, clock, metrics));
   MUSTER_TRY_VOID(authority->initialise_deployment());
   MUSTER_TRY_VOID(write_text(paths.infrastructure_root(), authority->infrastructure_root_pem(), 0644));
-  MUSTER_TRY_VOID(write_text(paths.device_root(), authority->device_root_pem(), 0644));
+  MUSTER_TRY(const std::string device_root, authority->device_root_pem());
+  MUSTER_TRY_VOID(write_text(paths.device_root(), device_root, 0644));
   MUSTER_TRY_VOID(make_server_certificate(paths, *authority));
   return make_admin_token(paths, *pool);
 }

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "ca/key_encryption_key.h"
+#include "ca/key_store_config.h"
 #include "cli/api_session.h"
 #include "cli/commands.h"
 #include "cli/deployment_config.h"
@@ -17,10 +17,7 @@
 #include "cli/simulated_device.h"
 #include "core/clock.h"
 #include "core/file.h"
-#include "core/metrics.h"
-#include "db/connection_pool.h"
 #include "db/migrator.h"
-#include "enroll/registration_authority.h"
 
 namespace muster::cli {
 namespace {
@@ -29,18 +26,31 @@ namespace fs = std::filesystem;
 
 constexpr long kCertificateWarning = 14L * 86'400;  // seconds before a certificate's end
 constexpr std::uintmax_t kDeepWal = 5ull << 30;     // octets: the edge keeps at most 4 GiB of what it has shipped
-constexpr std::chrono::seconds kIntentAge{300};
+
+// Exit statuses too, those that monitoring plugins use.
+enum class Level { kOk = 0, kWarning = 1, kCritical = 2 };
 
 struct Finding {
   std::string check;
-  bool good = false;
+  Level level = Level::kCritical;
   std::string detail;
 };
 
 struct DoctorOptions {
-  std::string folder = ".muster";
+  ServerOptions server;
   bool json = false;
 };
+
+Level level(bool good) { return good ? Level::kOk : Level::kCritical; }
+
+std::string_view to_string(Level level) {
+  switch (level) {
+    case Level::kOk: return "ok";
+    case Level::kWarning: return "warning";
+    case Level::kCritical: return "critical";
+  }
+  return "critical";
+}
 
 std::string say_error(const Error& error) { return error.detail.empty() ? std::string(error.reason) : error.detail; }
 
@@ -57,7 +67,7 @@ Result<std::string> database_url(const FolderPaths& paths, const std::string& us
 }
 
 Finding check_database(const FolderPaths& paths) {
-  Finding finding{"database", false, ""};
+  Finding finding{"database", Level::kCritical, ""};
   const auto url = database_url(paths, "postgres");
   const auto folder = find_migrations_folder();
   if (!url.ok() || !folder.ok()) {
@@ -75,7 +85,7 @@ Finding check_database(const FolderPaths& paths) {
     return finding;
   }
   const auto missing = std::count_if(state->begin(), state->end(), [](const auto& one) { return !one.applied; });
-  finding.good = missing == 0;
+  finding.level = level(missing == 0);
   finding.detail = missing == 0 ? "reachable, " + std::to_string(state->size()) + " migrations applied"
                                 : std::to_string(missing) + " migrations are not applied: run muster migrate";
   return finding;
@@ -83,7 +93,7 @@ Finding check_database(const FolderPaths& paths) {
 
 Finding check_page(const std::string& name, const std::string& base, const std::string& path,
                    const std::string& ca_file) {
-  Finding finding{name, false, ""};
+  Finding finding{name, Level::kCritical, ""};
   http::ClientConfig config;
   config.base_url = base;
   config.ca_file = ca_file;
@@ -97,9 +107,10 @@ Finding check_page(const std::string& name, const std::string& base, const std::
   http::ClientRequest request;
   request.target = path;
   const auto answer = client->send(request);
-  finding.good = answer.ok() && answer->status == 200;
+  const bool good = answer.ok() && answer->status == 200;
+  finding.level = level(good);
   finding.detail = base + path + ": " + (answer.ok() ? std::to_string(answer->status) : say_error(answer.error()));
-  if (answer.ok() && !finding.good) finding.detail += " " + answer->body.substr(0, 200);
+  if (answer.ok() && !good) finding.detail += " " + answer->body.substr(0, 200);
   return finding;
 }
 
@@ -108,7 +119,8 @@ Finding check_broker(const FolderPaths& paths, const Ports& ports) {
   broker.port = ports.mqtt;
   broker.ca_file = paths.infrastructure_root();
   const auto outcome = check_broker_tls(mqtt_config(broker, {}));
-  return {"broker", outcome.ok(), outcome.ok() ? "accepts TLS on " + local(ports.mqtt) : say_error(outcome.error())};
+  return {"broker", level(outcome.ok()),
+          outcome.ok() ? "accepts TLS on " + local(ports.mqtt) : say_error(outcome.error())};
 }
 
 Finding check_wal(const FolderPaths& paths) {
@@ -118,7 +130,7 @@ Finding check_wal(const FolderPaths& paths) {
     if (entry.is_regular_file(fault)) octets += entry.file_size(fault);
   }
   const bool good = !fault && octets < kDeepWal;
-  return {"wal", good,
+  return {"wal", level(good),
           std::to_string(octets / (1u << 20)) + " MiB" + (good ? "" : ": is the edge shipping? see log/edge.log")};
 }
 
@@ -128,52 +140,35 @@ Finding check_snapshot(const FolderPaths& paths) {
   for (const auto& entry : fs::directory_iterator(paths.snapshot(), fault)) {
     newest = std::max(newest, entry.last_write_time(fault));
   }
-  if (newest == fs::file_time_type::min()) return {"snapshot", false, "there is none: the broker refuses everybody"};
+  if (newest == fs::file_time_type::min())
+    return {"snapshot", Level::kCritical, "there is none: the broker refuses everybody"};
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(fs::file_time_type::clock::now() - newest).count();
   // The edge writes a heartbeat after each answer of the server; these wait for at most half a minute.
-  return {"snapshot", age < 180, "written " + std::to_string(age) + " s ago"};
+  return {"snapshot", level(age < 180), "written " + std::to_string(age) + " s ago"};
 }
 
 Finding check_kek(const FolderPaths& paths) {
   const auto kek = ca::KeyEncryptionKey::load(paths.kek());
-  return {"kek", kek.ok(), kek.ok() ? "readable by its owner only" : say_error(kek.error())};
+  return {"kek", level(kek.ok()), kek.ok() ? "readable by its owner only" : say_error(kek.error())};
 }
 
-Finding check_open_intents(const FolderPaths& paths) {
-  Finding finding{"intents", false, ""};
-  const auto url = database_url(paths, "muster_server");
-  auto kek = ca::KeyEncryptionKey::load(paths.kek());
-  if (!url.ok() || !kek.ok()) {
-    finding.detail = say_error(url.ok() ? kek.error() : url.error());
-    return finding;
+// What the server knows of the whole deployment: CAs, CRLs, certificates, edges, audit.
+std::vector<Finding> ask_server(const ServerOptions& options) {
+  auto session = ApiSession::open(options);
+  const auto answer = session.ok() ? session->get("/v1/checks") : Result<nlohmann::json>(session.error());
+  if (!answer.ok()) return {{"checks", Level::kCritical, say_error(answer.error())}};
+  std::vector<Finding> findings;
+  for (const nlohmann::json& one : answer->value("checks", nlohmann::json::array())) {
+    const std::string status = one.value("status", "");
+    const Level level = status == "ok" ? Level::kOk : status == "warning" ? Level::kWarning : Level::kCritical;
+    findings.push_back({one.value("check", ""), level, one.value("detail", "")});
   }
-  db::PoolConfig pool_config;
-  pool_config.url = *url;
-  pool_config.application_name = "muster doctor";
-  pool_config.size = 1;
-  const auto pool = db::ConnectionPool::create(std::move(pool_config));
-  const SystemClock clock;
-  MetricsRegistry metrics;
-  enroll::RegistrationAuthorityConfig config;
-  config.trust_domain = kLocalTrustDomain;
-  enroll::Caller doctor;
-  doctor.role = enroll::CallerRole::kLocal;
-  const auto authority =
-      enroll::RegistrationAuthority::create(std::move(config), std::move(kek).value(), **pool, clock, metrics);
-  const auto intents = authority.ok() ? (*authority)->list_open_intents(doctor, kIntentAge)
-                                      : Result<std::vector<enroll::OpenIntent>>(authority.error());
-  if (!intents.ok()) {
-    finding.detail = say_error(intents.error());
-    return finding;
-  }
-  finding.good = intents->empty();
-  finding.detail = std::to_string(intents->size()) + " certificates were begun and never finished";
-  for (const auto& intent : *intents) finding.detail += "; serial " + intent.serial_hex;
-  return finding;
+  if (findings.empty()) findings.push_back({"checks", Level::kCritical, "the server's answer names no checks"});
+  return findings;
 }
 
 Finding check_certificate(const FolderPaths& paths, const std::string& name) {
-  Finding finding{"certificate " + name, false, ""};
+  Finding finding{"certificate " + name, Level::kCritical, ""};
   const auto content = read_file(paths.at("pki/" + name + ".pem"), 64 * 1024);
   if (!content.ok()) {
     finding.detail = say_error(content.error());
@@ -185,7 +180,7 @@ Finding check_certificate(const FolderPaths& paths, const std::string& name) {
     return finding;
   }
   const long left = *end - static_cast<long>(SystemClock().now().time_since_epoch().count());
-  finding.good = left > kCertificateWarning;
+  finding.level = left > kCertificateWarning ? Level::kOk : left > 0 ? Level::kWarning : Level::kCritical;
   finding.detail = "ends in " + std::to_string(left / 86'400) + " days";
   return finding;
 }
@@ -202,42 +197,62 @@ std::vector<Finding> examine(const FolderPaths& paths, const Ports& ports) {
   findings.push_back(check_broker(paths, ports));
   findings.push_back(check_wal(paths));
   findings.push_back(check_kek(paths));
-  findings.push_back(check_open_intents(paths));
   for (const char* name : {"server", "broker", "edge"}) findings.push_back(check_certificate(paths, name));
   return findings;
 }
 
-int diagnose(const DoctorOptions& options) {
-  const FolderPaths paths(fs::absolute(options.folder).lexically_normal().string());
-  const auto ports = read_ports(paths);
-  if (!ports.ok()) {
-    return complain("there is no `muster up` folder at \"" + options.folder + "\"; name it with --folder");
+Level worst_of(const std::vector<Finding>& findings) {
+  Level worst = Level::kOk;
+  for (const Finding& one : findings) worst = std::max(worst, one.level);
+  return worst;
+}
+
+void print_json(const std::vector<Finding>& findings) {
+  nlohmann::ordered_json out{{"status", to_string(worst_of(findings))}, {"checks", nlohmann::ordered_json::array()}};
+  for (const Finding& one : findings) {
+    out["checks"].push_back({{"check", one.check}, {"status", to_string(one.level)}, {"detail", one.detail}});
   }
-  const std::vector<Finding> findings = examine(paths, *ports);
-  const bool good = std::all_of(findings.begin(), findings.end(), [](const Finding& one) { return one.good; });
-  if (options.json) {
-    nlohmann::ordered_json out{{"healthy", good}, {"checks", nlohmann::ordered_json::array()}};
-    for (const Finding& one : findings) {
-      out["checks"].push_back({{"check", one.check}, {"good", one.good}, {"detail", one.detail}});
-    }
-    say(out.dump(2));
-    return good ? 0 : 1;
-  }
+  say(out.dump(2));
+}
+
+void print_lines(const std::vector<Finding>& findings) {
   for (const Finding& one : findings) {
     std::string name = one.check;
     name.resize(std::max<std::size_t>(name.size(), 20), ' ');
-    say((one.good ? green("  ok   ") : red("  BAD  ")) + name + dim(one.detail));
+    const std::string mark = one.level == Level::kOk        ? green("  ok   ")
+                             : one.level == Level::kWarning ? bold("  warn ")
+                                                            : red("  BAD  ");
+    say(mark + name + dim(one.detail));
   }
-  return good ? 0 : 1;
+}
+
+int diagnose(const DoctorOptions& options) {
+  std::vector<Finding> findings;
+  if (options.server.server.empty()) {
+    const FolderPaths paths(fs::absolute(options.server.folder).lexically_normal().string());
+    const auto ports = read_ports(paths);
+    if (!ports.ok()) {
+      complain("there is no `muster up` folder at \"" + options.server.folder +
+               "\"; name it with --folder, or a server with --server");
+      return static_cast<int>(Level::kCritical);
+    }
+    findings = examine(paths, *ports);
+  }
+  const auto known = ask_server(options.server);
+  findings.insert(findings.end(), known.begin(), known.end());
+  options.json ? print_json(findings) : print_lines(findings);
+  return static_cast<int>(worst_of(findings));
 }
 
 }  // namespace
 
 void declare_doctor(Command& root) {
   auto options = std::make_shared<DoctorOptions>();
-  Command command =
-      root.add_command("doctor", "say whether a deployment of `muster up` is healthy; exit status 0: yes");
-  command.option("--folder", options->folder, "folder of `muster up`").flag("--json", options->json, "for programs");
+  Command command = root.add_command(
+      "doctor",
+      "say whether a deployment is healthy; exit status 0: yes, 1: something needs care, 2: something is broken");
+  add_server_options(command, options->server);
+  command.flag("--json", options->json, "for programs");
   command.run([options] { return diagnose(*options); });
 }
 

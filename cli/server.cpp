@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/server.h"
 
-#include "ca/key_encryption_key.h"
+#include "ca/key_store_config.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
 #include "cli/output.h"

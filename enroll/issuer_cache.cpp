@@ -3,6 +3,8 @@
 
 #include <mutex>
 
+#include "enroll/key_rows.h"
+#include "registry/wrapped_key_store.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
 
@@ -45,7 +47,8 @@ Result<std::shared_ptr<const LoadedIssuer>> IssuerCache::load(db::Transaction& t
   // The SPKI hash is the certificate's, so a blob that holds another key does not load.
   MUSTER_TRY(const x509::Certificate certificate, x509::Certificate::parse_der(issuer.certificate));
   const ca::KeyOwner owner{issuer.tenant_id, issuer.id, loaded.identity.name};
-  MUSTER_TRY_VOID(signer_.load(owner, {key.id, certificate.spki_sha256(), key.blob}));
+  MUSTER_TRY(const ca::StoredKey stored, stored_key(key, certificate.spki_sha256()));
+  MUSTER_TRY_VOID(signer_.load(owner, stored));
   auto shared = std::make_shared<const LoadedIssuer>(std::move(loaded));
   const std::unique_lock lock{mutex_};
   issuers_.insert_or_assign(issuer.id, shared);

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <mutex>
 
+#include "ca/key_store_config.h"
 #include "ca/profile.h"
 #include "core/encoding.h"
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
+#include "enroll/batch_enrolment.h"
 #include "enroll/authority_context.h"
 #include "enroll/ca_creation.h"
 #include "enroll/crl_publisher.h"
@@ -26,6 +28,8 @@ namespace muster::enroll {
 namespace {
 
 constexpr std::size_t kMaxGroupSize = 1000;
+constexpr std::uint32_t kMaxCrlShards = 4096;
+constexpr std::uint32_t kMaxCrlShards = 4096;
 constexpr std::size_t kMaxOpenIntents = 1000;
 
 Result<ca::Profile> device_profile(const RegistrationAuthorityConfig& config) {
@@ -43,6 +47,8 @@ Result<void> check_config(const RegistrationAuthorityConfig& config) {
   if (config.crl_validity_seconds < 3600 || config.crl_validity_seconds > 365 * 86400) {
     return invalid("crl_validity_seconds");
   }
+  if (config.crl_shards == 0 || config.crl_shards > kMaxCrlShards) return invalid("crl_shards");
+  if (config.crl_shards == 0 || config.crl_shards > kMaxCrlShards) return invalid("crl_shards");
   if (config.batch_group_size == 0 || config.batch_group_size > kMaxGroupSize) return invalid("batch_group_size");
   return {};
 }
@@ -57,10 +63,10 @@ void add_revocation_detail(registry::AuditEvent& event, const registry::Certific
 }  // namespace
 
 struct RegistrationAuthority::Impl {
-  Impl(RegistrationAuthorityConfig config, TrustDomain trust_domain, ca::Profile profile, ca::KeyEncryptionKey k,
+  Impl(RegistrationAuthorityConfig config, TrustDomain trust_domain, ca::Profile profile, ca::KeyStoreConfig k,
        db::ConnectionPool& pool, const Clock& clock, MetricsRegistry& metrics)
       : context{std::move(config), std::move(trust_domain), std::move(profile), pool, clock, metrics},
-        kek(std::move(k)),
+        keys(std::move(k)),
         queue(context),
         crls(context) {}
 
@@ -69,7 +75,7 @@ struct RegistrationAuthority::Impl {
 
   AuthorityContext context;
   std::mutex initialisation;
-  std::optional<ca::KeyEncryptionKey> kek;  // until the signer has it; guarded by initialisation
+  std::optional<ca::KeyStoreConfig> keys;  // until the signer has it; guarded by initialisation
   EnrolmentQueue queue;
   CrlPublisher crls;
 };
@@ -80,14 +86,14 @@ RegistrationAuthority::~RegistrationAuthority() = default;
 AuthorityContext& RegistrationAuthority::context() { return impl_->context; }
 
 Result<std::unique_ptr<RegistrationAuthority>> RegistrationAuthority::create(RegistrationAuthorityConfig config,
-                                                                             ca::KeyEncryptionKey kek,
+                                                                             ca::KeyStoreConfig keys,
                                                                              db::ConnectionPool& pool,
                                                                              const Clock& clock,
                                                                              MetricsRegistry& metrics) {
   MUSTER_TRY_VOID(check_config(config));
   MUSTER_TRY(TrustDomain trust_domain, TrustDomain::parse(config.trust_domain));
   MUSTER_TRY(ca::Profile profile, device_profile(config));
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(trust_domain), std::move(profile), std::move(kek),
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(trust_domain), std::move(profile), std::move(keys),
                                      pool, clock, metrics);
   return std::unique_ptr<RegistrationAuthority>(new RegistrationAuthority(std::move(impl)));
 }
@@ -101,8 +107,8 @@ Result<void> RegistrationAuthority::initialise_deployment() {
                return registry::ensure_deployment(tx, context.trust_domain);
              }));
   if (!context.signer) {
-    context.signer = std::make_unique<ca::Signer>(std::move(*impl_->kek), to_uuid_text(deployment.id));
-    impl_->kek.reset();
+    context.signer = std::make_unique<ca::Signer>(std::move(*impl_->keys), to_uuid_text(deployment.id));
+    impl_->keys.reset();
     context.issuers = std::make_unique<IssuerCache>(*context.signer, context.config.plain_url);
   }
   MUSTER_TRY_VOID(ensure_platform_issuers(context));
@@ -110,8 +116,13 @@ Result<void> RegistrationAuthority::initialise_deployment() {
   return {};
 }
 
-const std::string& RegistrationAuthority::device_root_pem() const {
-  return impl_->context.device_root->certificate_pem;
+Result<std::string> RegistrationAuthority::device_root_pem() const {
+  AuthorityContext& context = impl_->context;
+  return db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<std::string> {
+    MUSTER_TRY(const registry::Issuer issuer, active_intermediate(context, tx));
+    MUSTER_TRY(const auto loaded, context.issuers->load(tx, issuer));
+    return loaded->root_pem;
+  });
 }
 
 const std::string& RegistrationAuthority::infrastructure_root_pem() const {
@@ -154,34 +165,7 @@ Result<IssuedCertificate> RegistrationAuthority::enroll(const Caller& caller, co
 
 std::vector<Result<IssuedCertificate>> RegistrationAuthority::enroll_batch(const Caller& caller,
                                                                            std::span<const EnrollRequest> requests) {
-  AuthorityContext& context = impl_->context;
-  std::vector<Result<IssuedCertificate>> results(requests.size(), Error{});
-  if (const auto ready = context.require_initialised(); !ready.ok()) {
-    std::ranges::fill(results, Result<IssuedCertificate>{ready.error()});
-    return results;
-  }
-  std::vector<std::size_t> places;
-  std::vector<PreparedRequest> group;
-  const auto flush = [&] {
-    if (group.empty()) return;
-    const TenantId tenant = group.front().tenant;
-    auto done = DeviceEnrolment{context, tenant, std::exchange(group, {})}.run();
-    for (std::size_t i = 0; i < done.size(); ++i) results[places[i]] = std::move(done[i]);
-    places.clear();
-  };
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    auto prepared = prepare(caller, requests[i]);
-    if (!prepared.ok()) {
-      results[i] = std::move(prepared).error();
-      continue;
-    }
-    if (!group.empty() && group.front().tenant != prepared->tenant) flush();
-    places.push_back(i);
-    group.push_back(std::move(prepared).value());
-    if (group.size() == context.config.batch_group_size) flush();
-  }
-  flush();
-  return results;
+  return BatchEnrolment{*this}.run(caller, requests);
 }
 
 Result<RevokedCertificate> RegistrationAuthority::Impl::revoke(db::Transaction& tx, const Caller& caller,

@@ -31,7 +31,7 @@ class ConnectionPool;
 class Transaction;
 }  // namespace muster::db
 namespace muster::ca {
-class KeyEncryptionKey;
+struct KeyStoreConfig;
 }
 
 namespace muster::enroll {
@@ -44,6 +44,8 @@ struct RegistrationAuthorityConfig {
   std::int64_t device_validity_seconds = 365 * 86400;
   std::int64_t backdate_seconds = 300;
   std::int64_t crl_validity_seconds = 7 * 86400;
+  std::uint32_t crl_shards = 1;  // into which new certificates go, 1 to 4096; issued ones keep theirs
+  std::uint32_t crl_shards = 1;  // into which new certificates go, 1 to 4096; issued ones keep theirs
   std::size_t batch_group_size = 200;  // certificates in one pair of transactions, 1 to 1000
 };
 
@@ -128,7 +130,7 @@ class RegistrationAuthority {
   // `pool`, `clock` and `metrics` must outlive the object. Nothing is read before initialise_deployment.
   // Reasons: config.trust_domain_invalid, config.enroll_invalid, profile.invalid.
   static Result<std::unique_ptr<RegistrationAuthority>> create(RegistrationAuthorityConfig config,
-                                                               ca::KeyEncryptionKey kek, db::ConnectionPool& pool,
+                                                               ca::KeyStoreConfig keys, db::ConnectionPool& pool,
                                                                const Clock& clock, MetricsRegistry& metrics);
   ~RegistrationAuthority();
 
@@ -137,8 +139,9 @@ class RegistrationAuthority {
   // database.*.
   Result<void> initialise_deployment();
 
-  // PEM of the two roots; initialise_deployment must have succeeded.
-  const std::string& device_root_pem() const;
+  // PEM of the two roots; initialise_deployment must have succeeded. Reason: enroll.intermediate_missing (the device
+  // root is offline and nothing of it was installed yet).
+  Result<std::string> device_root_pem() const;
   const std::string& infrastructure_root_pem() const;
 
   // Makes the issuing CA of a tenant that `tx` (scope system) has just created, in the same transaction.

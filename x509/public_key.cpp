@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "x509/der_reader.h"
+#include "x509/key_kind.h"
 #include "x509/oids.h"
 #include "x509/openssl_ptr.h"
 #include "x509/reasons.h"
@@ -19,6 +20,15 @@ constexpr unsigned kMinRsaBits = 2048;
 constexpr unsigned kMaxRsaBits = 4096;  // verification cost grows with the square: 16384 bits is an attack
 constexpr unsigned kMaxExponentBits = 256;
 constexpr std::size_t kEd25519Octets = 32;
+
+struct MlDsa {
+  BytesView oid;
+  KeyAlgorithm algorithm;
+  std::size_t octets;  // of the encoded public key [FIPS204 table 2]
+};
+constexpr MlDsa kMlDsa[] = {{oid::kMlDsa44, KeyAlgorithm::kMlDsa44, 1312},
+                            {oid::kMlDsa65, KeyAlgorithm::kMlDsa65, 1952},
+                            {oid::kMlDsa87, KeyAlgorithm::kMlDsa87, 2592}};
 
 struct Spki {
   BytesView algorithm;                       // OID contents
@@ -124,6 +134,9 @@ const SignatureScheme* scheme_of(BytesView algorithm) {
       {oid::kRsaSha384, KeyAlgorithm::kRsa, KeyAlgorithm::kRsa, &EVP_sha384, true},
       {oid::kRsaSha512, KeyAlgorithm::kRsa, KeyAlgorithm::kRsa, &EVP_sha512, true},
       {oid::kEd25519, KeyAlgorithm::kEd25519, KeyAlgorithm::kEd25519, nullptr, false},
+      {oid::kMlDsa44, KeyAlgorithm::kMlDsa44, KeyAlgorithm::kMlDsa44, nullptr, false},
+      {oid::kMlDsa65, KeyAlgorithm::kMlDsa65, KeyAlgorithm::kMlDsa65, nullptr, false},
+      {oid::kMlDsa87, KeyAlgorithm::kMlDsa87, KeyAlgorithm::kMlDsa87, nullptr, false},
   };
   DerReaderView outer{algorithm};
   auto body = outer.enter(tag::kSequence);
@@ -136,6 +149,16 @@ const SignatureScheme* scheme_of(BytesView algorithm) {
     if (oid::equals(scheme.oid, oid->contents)) return scheme.null_parameters == null.has_value() ? &scheme : nullptr;
   }
   return nullptr;
+}
+
+// Only the length is checked before OpenSSL sees the key: every string of it is a key [FIPS204 7.2].
+Result<EvpPkeyPtr> load_ml_dsa(const MlDsa& kind, const Spki& spki) {
+  if (spki.parameters || spki.key.size() != kind.octets) return refuse(reasons::kKeyMalformed);
+  MUSTER_TRY_VOID(require_available(kind.algorithm));
+  EvpPkeyPtr key{EVP_PKEY_new_raw_public_key_ex(nullptr, ml_dsa_name(kind.algorithm), nullptr, spki.key.data(),
+                                                spki.key.size())};
+  if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
+  return key;
 }
 
 }  // namespace
@@ -157,6 +180,11 @@ Result<PublicKey> PublicKey::parse(BytesView spki_der) {
     EvpPkeyPtr key{EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, spki->key.data(), spki->key.size())};
     if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
     return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kEd25519, 256};
+  }
+  for (const MlDsa& kind : kMlDsa) {
+    if (!oid::equals(spki->algorithm, kind.oid)) continue;
+    MUSTER_TRY(EvpPkeyPtr key, load_ml_dsa(kind, *spki));
+    return PublicKey{{key.release(), &EVP_PKEY_free}, kind.algorithm, static_cast<unsigned>(8 * kind.octets)};
   }
   if (!oid::equals(spki->algorithm, oid::kRsaEncryption)) return refuse(reasons::kKeyAlgorithmUnsupported);
   MUSTER_TRY(const unsigned bits, check_rsa(*spki));

@@ -12,22 +12,23 @@ struct evp_pkey_st;
 
 namespace muster::x509 {
 
-enum class KeyAlgorithm : std::uint8_t { kP256, kP384, kEd25519, kRsa };
+// Names: x509/key_kind.h.
+enum class KeyAlgorithm : std::uint8_t { kP256, kP384, kEd25519, kRsa, kMlDsa44, kMlDsa65, kMlDsa87 };
 
 // PublicKey is a SubjectPublicKeyInfo whose kind, size and encoding were checked before OpenSSL saw it:
 // P-256 and P-384 (named curve, uncompressed point on the curve), Ed25519, RSA of 2048 to 4096 bits with an odd
-// exponent from 65537 to 2^256 - 1. Immutable, thread-safe, cheap to copy.
+// exponent from 65537 to 2^256 - 1, ML-DSA (RFC 9881) where OpenSSL has it. Immutable, thread-safe, cheap to copy.
 class PublicKey {
  public:
   // `spki` is DER. Reasons: key.malformed, key.algorithm_unsupported, key.size_unsupported, key.exponent_unsupported,
-  // key.point_invalid.
+  // key.point_invalid, key.algorithm_unavailable.
   static Result<PublicKey> parse(BytesView spki);
 
   KeyAlgorithm algorithm() const { return algorithm_; }
-  unsigned bits() const { return bits_; }
+  unsigned bits() const { return bits_; }  // of the field, the modulus or (ML-DSA) the encoded key
 
   // verify checks `signature` over `message` under `signature_algorithm` (AlgorithmIdentifier, DER), one of
-  // ecdsa-with-SHA256/384/512, sha256/384/512WithRSAEncryption, Ed25519, which must fit the key.
+  // ecdsa-with-SHA256/384/512, sha256/384/512WithRSAEncryption, Ed25519, ML-DSA, which must fit the key.
   // Reasons: signature.algorithm_unsupported, signature.invalid.
   Result<void> verify(BytesView signature_algorithm, BytesView message, BytesView signature) const;
 
@@ -39,9 +40,9 @@ class PublicKey {
   unsigned bits_;
 };
 
-// check_key_strength refuses keys that parse but that anybody can break: RSA with an even modulus or a factor below
-// 2^12, and moduli with the ROCA fingerprint (CVE-2017-15361). Keys other than RSA pass.
-// Not covered: Debian's 2008 weak keys. Reason: key.weak.
+// check_key_strength refuses keys that parse but that anybody can break: RSA with an even modulus, a factor below
+// 2^12, factors that a hundred rounds of Fermat's method find, and moduli with the ROCA fingerprint (CVE-2017-15361).
+// Keys other than RSA pass. Known keys (Debian's of 2008): x509/blocked_keys.h. Reason: key.weak.
 Result<void> check_key_strength(BytesView spki);
 
 }  // namespace muster::x509

@@ -14,7 +14,7 @@
 
 #include "api/authentication.h"
 #include "api/server.h"
-#include "ca/key_encryption_key.h"
+#include "ca/key_store_config.h"
 #include "core/clock.h"
 #include "http/client.h"
 #include "registry/token_store.h"

@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "ca/key_encryption_key.h"
+#include "ca/key_store_config.h"
 #include "core/clock.h"
 #include "core/metrics.h"
 #include "db/connection_pool.h"

@@ -6,6 +6,7 @@
 #include "registry/batch_store.h"
 #include "registry/idempotency_store.h"
 #include "registry/reasons.h"
+#include "registry/wrapped_key_store.h"
 
 namespace muster::registry {
 namespace {

@@ -32,20 +32,20 @@ class Hierarchy {
   Hierarchy()
       : signer(KeyEncryptionKey::from_bytes(Bytes(32, 7)).value(), "test"),
         now(parse_rfc3339(kTestNow).value() - std::chrono::days{1}) {
-    root = make_ca(CertificateKind::kDeviceRoot, x509::KeyAlgorithm::kP384, nullptr, {});
-    intermediate = make_ca(CertificateKind::kPlatformIntermediate, x509::KeyAlgorithm::kP256, &root, {});
-    issuing = make_ca(CertificateKind::kIssuingCa, x509::KeyAlgorithm::kP256, &intermediate, "acme.muster.internal");
+    root = make_ca(CertificateKind::kDeviceRoot, x509::KeyKind::kP384, nullptr, {});
+    intermediate = make_ca(CertificateKind::kPlatformIntermediate, x509::KeyKind::kP256, &root, {});
+    issuing = make_ca(CertificateKind::kIssuingCa, x509::KeyKind::kP256, &intermediate, "acme.muster.internal");
     now += std::chrono::days{1};
   }
 
-  TestCa make_ca(CertificateKind kind, x509::KeyAlgorithm algorithm, const TestCa* parent, const std::string& host) {
+  TestCa make_ca(CertificateKind kind, x509::KeyKind key_kind, const TestCa* parent, const std::string& host) {
     TestCa made;
     made.id = IssuerId::random();
     CertificateSubject subject;
     subject.common_name = "CA " + made.id.text();
-    subject.key_algorithm = algorithm;
+    subject.key_algorithm = x509::algorithm_of(key_kind);
     subject.permitted_uri_host = host;
-    const auto key = signer.generate({made.tenant, made.id, subject_name(subject.common_name)}, algorithm).value();
+    const auto key = signer.generate({made.tenant, made.id, subject_name(subject.common_name)}, key_kind).value();
     subject.spki = key.spki;
     const Profile profile = Profile::standard(kind);
     IssuerIdentity self{made.id,
@@ -53,7 +53,7 @@ class Hierarchy {
                         subject_key_id(key.spki),
                         now - profile.backdate(),
                         now + profile.validity() - std::chrono::seconds{1},
-                        algorithm,
+                        x509::algorithm_of(key_kind),
                         {}};
     const IssuerIdentity& by = parent == nullptr ? self : parent->identity;
     made.der = issue(profile, by, subject);
@@ -77,7 +77,7 @@ class Hierarchy {
 
   // A key pair of which only the public half is kept.
   Bytes fresh_spki() {
-    return signer.generate({TenantId{}, IssuerId::random(), subject_name("unused")}, x509::KeyAlgorithm::kP256)
+    return signer.generate({TenantId{}, IssuerId::random(), subject_name("unused")}, x509::KeyKind::kP256)
         .value()
         .spki;
   }

@@ -103,7 +103,7 @@ TEST_F(Issuing, LookAlikeCaOfTheSameNameIsRefusedByKey) {
   Hierarchy other;
   other.issuing.identity.name = h.issuing.identity.name;
   const auto owner = KeyOwner{TenantId{}, other.issuing.id, h.issuing.identity.name};
-  ASSERT_TRUE(other.signer.generate(owner, x509::KeyAlgorithm::kP256).ok());
+  ASSERT_TRUE(other.signer.generate(owner, x509::KeyKind::kP256).ok());
   const auto verdict = verify(other.issue_device("pump-7"), {}, h.issuing, h.now);
   ASSERT_FALSE(verdict.ok());
   EXPECT_EQ(verdict.error().reason, "chain.anchor_unknown");
@@ -119,10 +119,10 @@ TEST_F(Issuing, AnotherTenantsNameViolatesTheIssuersConstraint) {
 
 TEST_F(Issuing, PlantCaMayNotMakeAnotherCa) {
   const TestCa plant =
-      h.make_ca(CertificateKind::kPlantCa, x509::KeyAlgorithm::kP256, &h.issuing, "acme.muster.internal");
+      h.make_ca(CertificateKind::kPlantCa, x509::KeyKind::kP256, &h.issuing, "acme.muster.internal");
   const Bytes good = h.issue(Profile::standard(CertificateKind::kDevice), plant.identity, h.device_subject("pump-7"));
   EXPECT_TRUE(verify(good, {plant.der}, h.issuing, h.now).ok());
-  const TestCa below = h.make_ca(CertificateKind::kPlantCa, x509::KeyAlgorithm::kP256, &plant, "acme.muster.internal");
+  const TestCa below = h.make_ca(CertificateKind::kPlantCa, x509::KeyKind::kP256, &plant, "acme.muster.internal");
   const Bytes bad = h.issue(Profile::standard(CertificateKind::kDevice), below.identity, h.device_subject("pump-7"));
   const auto verdict = verify(bad, {below.der, plant.der}, h.issuing, h.now);
   ASSERT_FALSE(verdict.ok());
@@ -211,9 +211,9 @@ INSTANTIATE_TEST_SUITE_P(
         LintCase{"second_name", reasons::kLintSubjectAltName,
                  [](CertificateSubject& subject, auto&, auto&, auto&) { subject.names.push_back(subject.names[0]); }},
         LintCase{"crl_uri", reasons::kLintDistributionPoint,
-                 [](auto&, IssuerIdentity& issuer, auto&, auto&) { issuer.crl_uri += "x"; }},
+                 [](auto&, IssuerIdentity& issuer, auto&, auto&) { issuer.plain_url += "x"; }},
         LintCase{"no_crl_uri", reasons::kLintExtensions,
-                 [](auto&, IssuerIdentity& issuer, auto&, auto&) { issuer.crl_uri.clear(); }},
+                 [](auto&, IssuerIdentity& issuer, auto&, auto&) { issuer.plain_url.clear(); }},
         LintCase{"constraint", reasons::kLintNameConstraints,
                  [](CertificateSubject& subject, auto&, auto&, auto&) { subject.permitted_uri_host = "x.y"; }},
         LintCase{"later", reasons::kLintValidity,

@@ -61,7 +61,7 @@ TEST(KeyWrapping, TwoBlobsOfOneKeyDiffer) {
 TEST(Signer, LoadsAStoredKeyAndRefusesItUnderAnotherSpki) {
   const KeyOwner owner{TenantId::random(), IssuerId::random(), subject_name("ca")};
   Signer first{kek(1), "deployment"};
-  const GeneratedKey key = first.generate(owner, x509::KeyAlgorithm::kP256).value();
+  const GeneratedKey key = first.generate(owner, x509::KeyKind::kP256).value();
   Signer second{kek(1), "deployment"};
   EXPECT_TRUE(second.load(owner, {key.id, key.spki_sha256, key.wrapped}).ok());
   EXPECT_TRUE(second.is_loaded(owner.issuer));
