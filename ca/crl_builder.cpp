@@ -72,7 +72,7 @@ void write_extensions(DerWriter& writer, const CrlOrder& order) {
     writer.constructed(tag::kOctetString, [&] {
       writer.constructed(tag::kSequence, [&] {
         writer.constructed(tag::context_constructed(0), [&] {
-          writer.constructed(tag::context_constructed(0), [&] { writer.text(tag::context(6), order.issuer.crl_uri); });
+          writer.constructed(tag::context_constructed(0), [&] { writer.text(tag::context(6), crl_uri(order.issuer, order.shard)); });
         });
       });
     });

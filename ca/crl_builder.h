@@ -19,10 +19,11 @@ struct CrlOrder {
   std::uint64_t number = 0;  // next_crl_number
   UtcTime this_update;
   UtcTime next_update;
+  std::uint32_t shard = 0;
 };
 
 // build_tbs_crl writes a TBSCertList (RFC 5280 §5.1) with AKI, cRLNumber and a critical issuingDistributionPoint
-// that names issuer.crl_uri. Reason: profile.invalid (a serial that is not hexadecimal, reason code 7 or over 10).
+// that names the shard's URI. Reason: profile.invalid (a serial that is not hexadecimal, reason code 7 or over 10).
 Result<Bytes> build_tbs_crl(const CrlOrder& order);
 
 // next_crl_number = max(previous + 1, seconds of the clock): it also grows when a database was restored.

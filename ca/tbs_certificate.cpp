@@ -46,6 +46,7 @@ BytesView extended_key_usage_of(CertificateKind kind) {
     case CertificateKind::kEdge: return oid::kClientAuth;
     case CertificateKind::kServer:
     case CertificateKind::kBroker: return oid::kServerAuth;
+    case CertificateKind::kOcspResponder: return oid::kOcspSigning;
   }
   return {};
 }
@@ -122,8 +123,22 @@ class TbsBuilder {
       const auto critical = order_.subject.common_name.empty() ? Critical::kYes : Critical::kNo;
       extension(oid::kSubjectAltName, critical, [&] { alt_names(); });
     }
-    if (!order_.issuer.crl_uri.empty()) {
+    pointers();
+    if (kind == CertificateKind::kOcspResponder) {  // [RFC6960 4.2.2.2.1] its contents are NULL
+      extension(oid::kOcspNoCheck, Critical::kNo, [&] { writer_.primitive(tag::kNull, {}); });
+    }
+  }
+
+  void pointers() {
+    const Profile& profile = order_.profile;
+    if (profile.crl_pointer() && !order_.issuer.plain_url.empty()) {
       extension(oid::kCrlDistributionPoints, Critical::kNo, [&] { distribution_points(); });
+    }
+    if (profile.ocsp_pointer() && !order_.issuer.plain_url.empty()) {
+      extension(oid::kAuthorityInfoAccess, Critical::kNo, [&] { information_access(); });
+    }
+    if (profile.short_lived()) {  // [RFC9608 2] contents NULL, not critical
+      extension(oid::kNoRevAvail, Critical::kNo, [&] { writer_.primitive(tag::kNull, {}); });
     }
   }
 
@@ -155,8 +170,17 @@ class TbsBuilder {
       writer_.constructed(tag::kSequence, [&] {
         writer_.constructed(tag::context_constructed(0), [&] {
           writer_.constructed(tag::context_constructed(0),
-                              [&] { writer_.text(tag::context(kUriTag), order_.issuer.crl_uri); });
+                              [&] { writer_.text(tag::context(kUriTag), crl_uri(order_.issuer, order_.crl_shard)); });
         });
+      });
+    });
+  }
+
+  void information_access() {
+    writer_.constructed(tag::kSequence, [&] {
+      writer_.constructed(tag::kSequence, [&] {
+        writer_.oid(oid::kOcsp);
+        writer_.text(tag::context(kUriTag), ocsp_uri(order_.issuer));
       });
     });
   }
@@ -169,8 +193,13 @@ Error refuse(std::string_view reason) { return Error{ErrorCode::kInvalidArgument
 
 }  // namespace
 
-std::string crl_uri(const std::string& plain_url, const IssuerId& id) {
-  return plain_url.empty() ? std::string() : plain_url + "/crl/" + id.text() + "/0.crl";
+std::string crl_uri(const IssuerIdentity& issuer, std::uint32_t shard) {
+  if (issuer.plain_url.empty()) return {};
+  return issuer.plain_url + "/crl/" + issuer.id.text() + "/" + std::to_string(shard) + ".crl";
+}
+
+std::string ocsp_uri(const IssuerIdentity& issuer) {
+  return issuer.plain_url.empty() ? std::string() : issuer.plain_url + "/ocsp";
 }
 
 Result<IssuerIdentity> issuer_identity(const x509::Certificate& certificate, const IssuerId& id,
@@ -184,7 +213,7 @@ Result<IssuerIdentity> issuer_identity(const x509::Certificate& certificate, con
   identity.not_before = certificate.not_before();
   identity.not_after = certificate.not_after();
   identity.algorithm = key.algorithm();
-  identity.crl_uri = crl_uri(plain_url, id);
+  identity.plain_url = plain_url;
   return identity;
 }
 
@@ -216,6 +245,12 @@ Bytes random_serial() {
   Bytes serial = random_bytes(kSerialSize);
   serial[0] = static_cast<std::uint8_t>((serial[0] & 0x3F) | 0x40);
   return serial;
+}
+
+std::uint32_t crl_shard_of(BytesView serial, std::uint32_t shards) {
+  std::uint32_t low = 0;
+  for (const std::uint8_t octet : serial.last(std::min<std::size_t>(4, serial.size()))) low = low << 8 | octet;
+  return low % std::max(shards, 1u);
 }
 
 Result<Bytes> build_tbs_certificate(const CertificateOrder& order) {

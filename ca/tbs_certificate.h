@@ -26,13 +26,15 @@ struct IssuerIdentity {
   UtcTime not_before{};
   UtcTime not_after{};  // no certificate outlives it
   x509::KeyAlgorithm algorithm = x509::KeyAlgorithm::kP256;
-  std::string crl_uri;  // "{plain_url}/crl/{issuer id}/0.crl"; empty: no distribution point
+  std::string plain_url;  // base of the pointers to revocation data; empty: none
 };
 
 // Reads the identity off an issuer's certificate. Reason: profile.invalid where it is not a CA's.
 Result<IssuerIdentity> issuer_identity(const x509::Certificate& certificate, const IssuerId& id,
                                        const std::string& plain_url);
-std::string crl_uri(const std::string& plain_url, const IssuerId& id);
+// "{plain_url}/crl/{issuer id}/{shard}.crl" and "{plain_url}/ocsp"; empty where the issuer has no plain_url.
+std::string crl_uri(const IssuerIdentity& issuer, std::uint32_t shard);
+std::string ocsp_uri(const IssuerIdentity& issuer);
 
 struct CertificateSubject {
   std::string common_name;  // for people; empty: an empty subject (device ids over 64 characters)
@@ -51,6 +53,9 @@ Bytes subject_key_id(BytesView spki);
 // random_serial: 20 octets, first bit 0, second 1, so positive, of constant length, with 158 random bits.
 Bytes random_serial();
 
+// crl_shard_of: the last 32 bits of the serial modulo `shards` (at least 1). Random, so shards grow evenly.
+std::uint32_t crl_shard_of(BytesView serial, std::uint32_t shards);
+
 // build_tbs_certificate: notBefore = `now` - backdate but not before the issuer's; notAfter = `now` + validity - 1 s
 // (inclusive, RFC 5280 §4.1.2.5) but not after the issuer's. For a self-signed root `issuer` describes the root itself.
 // Reasons: profile.key_not_allowed, profile.issuer_expired, profile.name_invalid.
@@ -60,6 +65,7 @@ struct CertificateOrder {
   const CertificateSubject& subject;
   BytesView serial;
   UtcTime now;
+  std::uint32_t crl_shard = 0;
 };
 Result<Bytes> build_tbs_certificate(const CertificateOrder& order);
 

@@ -11,8 +11,10 @@
 #include "core/encoding.h"
 #include "db/group.h"
 #include "db/transaction.h"
+#include "enroll/active_profile.h"
 #include "enroll/authorisation.h"
 #include "enroll/claim_ledger.h"
+#include "enroll/profiles.h"
 #include "enroll/reasons.h"
 #include "enroll/reenrolment.h"
 #include "registry/certificate_store.h"
@@ -26,7 +28,6 @@ namespace muster::enroll {
 
 namespace {
 
-constexpr std::string_view kDeviceProfile = "device";
 constexpr std::size_t kMaxCommonName = 64;
 constexpr std::uint8_t kUriTag = 6;
 
@@ -54,6 +55,8 @@ struct DeviceEnrolment::Item {
     claim.reset();
     on_allow_list = false;
     old_key.clear();
+    profile = request.profile;
+    active.reset();
   }
   bool alive() const { return !refusal.has_value(); }
   bool may_create() const {
@@ -69,18 +72,20 @@ struct DeviceEnrolment::Item {
   PreparedRequest request;
   std::optional<Error> refusal;
   std::optional<registry::Device> device;
-  std::optional<registry::Claim> claim;        // kClaim: once it was admitted
-  bool on_allow_list = false;                  // of the factory's token
-  std::shared_ptr<const LoadedIssuer> issuer;  // whose certificate was built
-  std::string old_key;                         // SPKI hash of the device's newest certificate so far
+  std::optional<registry::Claim> claim;  // kClaim: once it was admitted
+  bool on_allow_list = false;            // of the factory's token
+  std::string profile;                   // it is issued under: a device's is that of its certificate
+  std::optional<ActiveProfile> active;   // with the issuer whose certificate was built
+  std::string old_key;                   // SPKI hash of the device's newest certificate so far
   Bytes serial;
+  std::uint32_t crl_shard = 0;
   Bytes tbs;
   std::optional<x509::Certificate> certificate;
 };
 
 Result<PreparedRequest> prepare(const Caller& caller, const EnrollRequest& request) {
   MUSTER_TRY_VOID(require_enroller(caller, request.tenant));
-  if (request.profile != kDeviceProfile) return refuse(ErrorCode::kInvalidArgument, reasons::kProfileUnknown);
+  if (!registry::is_profile_name(request.profile)) return refuse(ErrorCode::kInvalidArgument, reasons::kProfileUnknown);
   MUSTER_TRY(DeviceName name, DeviceName::parse(request.device));
   auto csr = looks_like_der(request.csr) ? x509::CertificateRequest::parse_der(as_bytes(request.csr))
                                          : x509::CertificateRequest::parse_pem(request.csr);
@@ -145,25 +150,57 @@ Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
     return refuse(ErrorCode::kFailedPrecondition, reasons::kTenantInactive);
   }
   tenant_name_ = tenant.name;
-  MUSTER_TRY(const registry::Issuer issuer,
-             registry::get_active_issuer(tx, tenant_, registry::IssuerKind::kTenantIssuing));
-  MUSTER_TRY(issuer_, context_.issuers->load(tx, issuer));
   MUSTER_TRY_VOID(admit_claims(tx, indices));
   MUSTER_TRY_VOID(find_or_create_devices(tx, indices));
   MUSTER_TRY_VOID(authorise(tx, indices));
+  MUSTER_TRY_VOID(build_all(tx, indices));
+  MUSTER_TRY_VOID(widen_shards(tx, indices));
   std::vector<registry::CertificateIntent> intents;
   for (const std::size_t i : indices) {
-    Item& item = items_[i];
+    const Item& item = items_[i];
     if (!item.alive()) continue;
-    const auto built = build(item);
-    if (!built.ok()) {
-      item.refusal = built.error();
-      continue;
-    }
-    intents.push_back({issuer_->identity.id, item.serial, item.device->id, item.request.csr.spki_sha256(), item.tbs});
+    intents.push_back({item.active->issuer->identity.id, item.serial, item.device->id, item.request.csr.spki_sha256(),
+                       item.tbs, item.crl_shard});
   }
   if (intents.empty()) return {};
   return registry::reserve_intents(tx, tenant_, intents);
+}
+
+Result<void> DeviceEnrolment::build_all(db::Transaction& tx, Indices indices) {
+  std::set<std::string> names;
+  for (const std::size_t i : indices) {
+    if (!items_[i].alive()) continue;
+    names.insert(items_[i].profile);
+    if (items_[i].request.caller.role == CallerRole::kDevice) names.emplace(kDeviceProfile);
+  }
+  if (names.empty()) return {};
+  MUSTER_TRY(const ActiveProfiles profiles, load_profiles(context_, tx, tenant_, names));
+  for (const std::size_t i : indices) {
+    Item& item = items_[i];
+    if (!item.alive()) continue;
+    const auto& wanted = profiles.at(item.profile);
+    const bool removed = !wanted.ok() && wanted.error().reason == reasons::kProfileUnknown;
+    // A profile that was removed does not strand the devices that have certificates of it.
+    if (removed && item.request.caller.role == CallerRole::kDevice) item.profile = kDeviceProfile;
+    const Result<ActiveProfile>& active = profiles.at(item.profile);
+    if (active.ok()) item.active = *active;
+    const auto built = active.ok() ? build(item) : Result<void>{active.error()};
+    if (!built.ok()) item.refusal = built.error();
+  }
+  return {};
+}
+
+// A shard that an issuer uses for the first time is made known before a certificate names it.
+Result<void> DeviceEnrolment::widen_shards(db::Transaction& tx, Indices indices) const {
+  if (context_.config.crl_shards == 1) return {};  // every issuer has one
+  std::set<IssuerId> issuers;
+  for (const std::size_t i : indices) {
+    if (items_[i].alive()) issuers.insert(items_[i].active->issuer->identity.id);
+  }
+  for (const IssuerId& issuer : issuers) {
+    MUSTER_TRY_VOID(registry::widen_crl_shards(tx, issuer, context_.config.crl_shards));
+  }
+  return {};
 }
 
 // Before any device is looked for or made: what a claim does not cover, its holder learns nothing of.
@@ -294,6 +331,13 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
   }
   if (caller.role == CallerRole::kDevice) {
     MUSTER_TRY_VOID(require_renewable_certificate(tx, caller, item.device->id, context_.clock.now()));
+    MUSTER_TRY(const auto proved,
+               registry::get_certificate(tx, tenant_, *caller.device_certificate_id, context_.clock.now()));
+    // A device that names no profile stays in its own; any other would be a longer life for the asking.
+    if (item.profile != kDeviceProfile && item.profile != proved.profile) {
+      return refuse(ErrorCode::kPermissionDenied, reasons::kProfileForbidden);
+    }
+    item.profile = proved.profile;
   }
   if (item.claim) {
     const auto objection = claim_objection(*item.claim, *item.device, earlier);
@@ -309,7 +353,6 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
 }
 
 Result<void> DeviceEnrolment::build(Item& item) const {
-  item.issuer = issuer_;
   MUSTER_TRY(const TenantName tenant_name, TenantName::parse(tenant_name_));
   const Principal principal{tenant_name, item.request.device};
   ca::CertificateSubject subject;
@@ -319,8 +362,9 @@ Result<void> DeviceEnrolment::build(Item& item) const {
   subject.key_algorithm = item.request.csr.key().algorithm();
   subject.names = {{kUriTag, device_uri(principal, context_.trust_domain)}};
   item.serial = ca::random_serial();
-  const ca::CertificateOrder order{context_.device_profile, issuer_->identity, subject, item.serial,
-                                   context_.clock.now()};
+  item.crl_shard = ca::crl_shard_of(item.serial, context_.config.crl_shards);
+  const ca::CertificateOrder order{item.active->profile, item.active->issuer->identity, subject, item.serial,
+                                   context_.clock.now(), item.crl_shard};
   MUSTER_TRY(item.tbs, ca::build_tbs_certificate(order));
   const auto findings = ca::lint_certificate(item.tbs, order);
   if (findings.empty()) return {};
@@ -329,7 +373,7 @@ Result<void> DeviceEnrolment::build(Item& item) const {
 
 void DeviceEnrolment::sign(Item& item) const {
   const auto certificate = [&]() -> Result<x509::Certificate> {
-    MUSTER_TRY(const Bytes signature, context_.signer->sign_certificate({tenant_, item.issuer->identity.id, item.tbs}));
+    MUSTER_TRY(const Bytes signature, context_.signer->sign_certificate({tenant_, item.active->issuer->identity.id, item.tbs}));
     MUSTER_TRY(const Bytes der, ca::assemble_signed(item.tbs, signature));
     MUSTER_TRY_VOID(ca::check_signed(der, item.tbs));
     return x509::Certificate::parse_der(der);
@@ -353,9 +397,9 @@ Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
     const Item& item = items_[i];
     if (!item.alive()) continue;
     const x509::Certificate& certificate = *item.certificate;
-    certificates.push_back({certificate.id(), item.issuer->identity.id, item.serial, item.device->id,
-                            certificate.spki_sha256(), certificate.not_before(), certificate.not_after(), 0,
-                            std::string(kDeviceProfile), Bytes(certificate.der().begin(), certificate.der().end())});
+    certificates.push_back({certificate.id(), item.active->issuer->identity.id, item.serial, item.device->id,
+                            certificate.spki_sha256(), certificate.not_before(), certificate.not_after(),
+                            item.crl_shard, item.profile, Bytes(certificate.der().begin(), certificate.der().end())});
     stored.push_back({i, certificate.id()});
     registry::AuditEvent event = audit_event(context_, item.request.caller, tenant_, "certificate.issue");
     event.target = "device:" + item.device->id.text();
@@ -363,6 +407,7 @@ Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
     event.detail.emplace_back(registry::AuditField::kCertificateId, certificate.id_hex());
     event.detail.emplace_back(registry::AuditField::kSerial, certificate.serial_hex());
     event.detail.emplace_back(registry::AuditField::kNewKey, to_hex(certificate.spki_sha256()));
+    if (item.profile != kDeviceProfile) event.detail.emplace_back(registry::AuditField::kProfile, item.profile);
     if (!item.old_key.empty()) event.detail.emplace_back(registry::AuditField::kOldKey, item.old_key);
     event.detail.emplace_back(registry::AuditField::kNotAfter, to_rfc3339(certificate.not_after()));
     events.push_back(std::move(event));
@@ -420,7 +465,7 @@ Result<IssuedCertificate> DeviceEnrolment::answer(Item& item) {
   context_.metrics.counter("muster_certificates_issued_total", "Device certificates issued").add();
   const x509::Certificate& certificate = *item.certificate;
   return IssuedCertificate{certificate.id(),       certificate.id_hex(),   certificate.serial_hex(),
-                           certificate.pem(),      item.issuer->chain_pem, certificate.not_before(),
+                           certificate.pem(),      item.active->issuer->chain_pem, certificate.not_before(),
                            certificate.not_after()};
 }
 

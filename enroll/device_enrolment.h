@@ -64,7 +64,9 @@ class DeviceEnrolment {
   Result<void> authorise(db::Transaction& tx, Indices indices);
   Result<void> authorise_one(db::Transaction& tx, Item& item, std::size_t earlier);
   Result<void> find_listed(db::Transaction& tx, Indices chosen);
+  Result<void> build_all(db::Transaction& tx, Indices indices);
   Result<void> build(Item& item) const;
+  Result<void> widen_shards(db::Transaction& tx, Indices indices) const;
   void sign(Item& item) const;
   Result<void> store(db::Transaction& tx, Indices indices);
   Result<void> redeem_claims(db::Transaction& tx, Indices indices);
@@ -75,7 +77,6 @@ class DeviceEnrolment {
   AuthorityContext& context_;
   const TenantId tenant_;
   const AlsoStore also_;
-  std::shared_ptr<const LoadedIssuer> issuer_;
   std::string tenant_name_;
   std::vector<Item> items_;
 };

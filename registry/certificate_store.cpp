@@ -31,7 +31,7 @@ std::string select_certificates(const char* der) {
   return std::string(
              "SELECT c.id, c.serial, c.tenant_id, c.device_id, d.name, c.issuer_id, c.status, c.spki_sha256,"
              " c.not_before, c.not_after, c.revoked_at, c.revocation_reason, c.crl_shard, ") +
-         der +
+         der + ", c.profile"
          " FROM muster.certificates AS c"
          " JOIN muster.devices AS d ON d.tenant_id = c.tenant_id AND d.id = c.device_id ";
 }
@@ -95,7 +95,8 @@ CertificateRow read(const db::Row& row, UtcTime now) {
                              row.time_if_any(10),
                              std::nullopt,
                              static_cast<std::uint32_t>(row.number(12)),
-                             row.bytes(13)};
+                             row.bytes(13),
+                             row.text(14)};
   if (row.text_view(6) == "revoked") {
     certificate.status = CertificateStatus::kRevoked;
     certificate.revocation_reason = static_cast<RevocationReason>(row.number(11));

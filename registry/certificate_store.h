@@ -41,6 +41,7 @@ struct CertificateIntent {
   DeviceId device_id;
   Sha256 spki_sha256{};
   Bytes tbs_certificate;  // DER, linted
+  std::uint32_t crl_shard = 0;
 };
 
 // reserve_intents records what is about to be signed and binds each key to its device, in bulk. Nothing is reserved
@@ -88,6 +89,7 @@ struct CertificateRow {
   std::optional<RevocationReason> revocation_reason;
   std::uint32_t crl_shard = 0;
   Bytes certificate;  // DER; empty in lists
+  std::string profile;
 };
 
 // `now` decides what is expired, everywhere below. Reason: certificate.not_found.

@@ -24,10 +24,11 @@ const db::Statement kCountOwnKeys{
     " ON k.spki_sha256 = u.spki AND k.tenant_id = $1::uuid AND k.device_id = u.device_id AND k.blocked_at IS NULL"};
 const db::Statement kInsertIntents{
     "insert_intents",
-    "INSERT INTO muster.certificate_intents (issuer_id, serial, tenant_id, device_id, spki_sha256, tbs_certificate)"
-    " SELECT u.issuer_id, u.serial, $1::uuid, u.device_id, u.spki, u.tbs"
-    " FROM unnest($2::uuid[], $3::bytea[], $4::uuid[], $5::bytea[], $6::bytea[])"
-    "  AS u (issuer_id, serial, device_id, spki, tbs) CROSS JOIN LATERAL"
+    "INSERT INTO muster.certificate_intents (issuer_id, serial, tenant_id, device_id, spki_sha256, tbs_certificate,"
+    " crl_shard)"
+    " SELECT u.issuer_id, u.serial, $1::uuid, u.device_id, u.spki, u.tbs, u.shard"
+    " FROM unnest($2::uuid[], $3::bytea[], $4::uuid[], $5::bytea[], $6::bytea[], $7::integer[])"
+    "  AS u (issuer_id, serial, device_id, spki, tbs, shard) CROSS JOIN LATERAL"
     " (SELECT FROM muster.devices AS v WHERE v.tenant_id = $1::uuid AND v.id = u.device_id AND v.status <> 'deleted'"
     "  OFFSET 0) AS d"};
 // The device's row is locked, so that deleting it either sees this certificate and revokes it, or comes first; in the
@@ -73,14 +74,16 @@ Result<void> reserve_intents(db::Transaction& tx, const TenantId& tenant, std::s
   db::Array devices(db::ElementType::kUuid);
   db::Array keys(db::ElementType::kBytes);
   db::Array tbs(db::ElementType::kBytes);
+  db::Array shards(db::ElementType::kInt32);
   for (const CertificateIntent& intent : intents) {
     issuers.add(intent.issuer_id);
     serials.add(intent.serial);
     devices.add(intent.device_id);
     keys.add(intent.spki_sha256);
     tbs.add(intent.tbs_certificate);
+    shards.add(static_cast<std::int64_t>(intent.crl_shard));
   }
-  const auto inserted = db::run(tx, kInsertIntents, {tenant, issuers, serials, devices, keys, tbs});
+  const auto inserted = db::run(tx, kInsertIntents, {tenant, issuers, serials, devices, keys, tbs, shards});
   if (!inserted.ok()) {
     const auto constraint = db::violated_constraint(tx);
     if (constraint == "certificate_intents_pk") return Error{ErrorCode::kConflict, kSerialAlreadyUsed, ""};

@@ -1,0 +1,15 @@
+DROP INDEX muster.certificates_of_issuer;
+DROP TABLE muster.bulk_revocations;
+DROP TABLE muster.ocsp_responders;
+ALTER TABLE muster.crls DROP COLUMN built_on;
+ALTER TABLE muster.crls DROP COLUMN built_from;
+CREATE INDEX certificates_revoked ON muster.certificates (issuer_id, crl_shard) WHERE status = 'revoked';
+CREATE INDEX certificate_intents_revoked ON muster.certificate_intents (issuer_id) WHERE revoked_at IS NOT NULL;
+DROP TRIGGER infrastructure_note_revocation ON muster.infrastructure_certificates;
+DROP TRIGGER certificate_intents_note_revocation ON muster.certificate_intents;
+DROP TRIGGER certificates_note_revocation ON muster.certificates;
+DROP FUNCTION muster.note_revocation();
+DROP TABLE muster.revocations;
+ALTER TABLE muster.certificate_intents DROP COLUMN crl_shard;
+ALTER TABLE muster.issuers DROP COLUMN crl_shards;
+DROP TABLE muster.profiles;
