@@ -391,16 +391,16 @@ CREATE TABLE muster.changes (
     tenant_id uuid NOT NULL,
     committed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT changes_entity_whole CHECK ((octet_length(entity_id) =
-CASE entity_kind
-    WHEN 5 THEN 32
+CASE
+    WHEN (entity_kind = ANY (ARRAY[5, 7])) THEN 32
     ELSE 16
 END)),
-    CONSTRAINT changes_kind_known CHECK (((entity_kind >= 1) AND (entity_kind <= 5)))
+    CONSTRAINT changes_kind_known CHECK (((entity_kind >= 1) AND (entity_kind <= 7)))
 );
 
 ALTER TABLE ONLY muster.changes FORCE ROW LEVEL SECURITY;
 
-COMMENT ON COLUMN muster.changes.entity_kind IS '1 tenant, 2 issuer, 3 policy, 4 device, 5 certificate';
+COMMENT ON COLUMN muster.changes.entity_kind IS '1 tenant, 2 issuer, 3 policy, 4 device, 5 certificate, 6 trust anchor, 7 external credential';
 
 CREATE TABLE muster.claims (
     tenant_id uuid NOT NULL,
@@ -565,6 +565,50 @@ ALTER TABLE ONLY muster.est_settings FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE muster.est_settings IS 'A tenant without a row has the defaults: nothing that is off by default is on.';
 
 COMMENT ON COLUMN muster.est_settings.unwrapped IS 'base64 without line breaks where the path has no label';
+
+CREATE TABLE muster.external_credentials (
+    tenant_id uuid NOT NULL,
+    id bytea NOT NULL,
+    anchor_id uuid NOT NULL,
+    device_id uuid NOT NULL,
+    self_registered boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT external_credentials_id_whole CHECK ((octet_length(id) = 32))
+);
+
+ALTER TABLE ONLY muster.external_credentials FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.external_credentials.id IS 'x509::external_credential_id';
+
+CREATE TABLE muster.external_crls (
+    tenant_id uuid NOT NULL,
+    anchor_id uuid NOT NULL,
+    issuer_key bytea NOT NULL,
+    number text NOT NULL,
+    this_update timestamp with time zone NOT NULL,
+    next_update timestamp with time zone NOT NULL,
+    entries integer NOT NULL,
+    revoked bytea NOT NULL,
+    source text NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT external_crls_key_whole CHECK ((octet_length(issuer_key) = 32)),
+    CONSTRAINT external_crls_revoked_whole CHECK ((octet_length(revoked) = (entries * 16))),
+    CONSTRAINT external_crls_source_known CHECK ((source = ANY (ARRAY['upload'::text, 'fetch'::text])))
+);
+
+ALTER TABLE ONLY muster.external_crls FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.external_crls.revoked IS 'keys of 16 octets, sorted (x509::revocation_key)';
+
+CREATE TABLE muster.external_revocations (
+    tenant_id uuid NOT NULL,
+    anchor_id uuid NOT NULL,
+    certificate_id bytea NOT NULL,
+    revoked_at timestamp with time zone NOT NULL,
+    CONSTRAINT external_revocations_id_whole CHECK ((octet_length(certificate_id) = 32))
+);
+
+ALTER TABLE ONLY muster.external_revocations FORCE ROW LEVEL SECURITY;
 
 CREATE TABLE muster.group_policies (
     tenant_id uuid NOT NULL,
@@ -824,6 +868,54 @@ COMMENT ON COLUMN muster.tokens.sha256 IS 'of the token''s text; the token itsel
 
 COMMENT ON COLUMN muster.tokens.devices IS 'names of devices whose first certificate this factory may have though it did not create them';
 
+CREATE TABLE muster.trust_anchors (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    status text DEFAULT 'unverified'::text NOT NULL,
+    spki_sha256 bytea NOT NULL,
+    subject bytea NOT NULL,
+    certificate bytea NOT NULL,
+    intermediates bytea[] NOT NULL,
+    not_after timestamp with time zone NOT NULL,
+    device_id_from text NOT NULL,
+    device_id_prefix text NOT NULL,
+    code_sha256 bytea,
+    code_expires_at timestamp with time zone,
+    self_registration boolean DEFAULT false NOT NULL,
+    max_devices integer NOT NULL,
+    devices_per_minute integer NOT NULL,
+    device_group text DEFAULT ''::text NOT NULL,
+    denied text[] NOT NULL,
+    window_start timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    window_count integer DEFAULT 0 NOT NULL,
+    expired_crl text NOT NULL,
+    crl_url text DEFAULT ''::text NOT NULL,
+    crl_fetch_seconds integer NOT NULL,
+    crl_next_fetch_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    crl_fetch_failure text DEFAULT ''::text NOT NULL,
+    crl_alarmed_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    verified_at timestamp with time zone,
+    CONSTRAINT trust_anchors_code_fits CHECK (((code_sha256 IS NULL) = (code_expires_at IS NULL))),
+    CONSTRAINT trust_anchors_code_whole CHECK ((octet_length(code_sha256) = 32)),
+    CONSTRAINT trust_anchors_crl_fetch_range CHECK (((crl_fetch_seconds >= 60) AND (crl_fetch_seconds <= 604800))),
+    CONSTRAINT trust_anchors_crl_url_bounded CHECK ((octet_length(crl_url) <= 1024)),
+    CONSTRAINT trust_anchors_denied_bounded CHECK ((cardinality(denied) <= 1000)),
+    CONSTRAINT trust_anchors_expired_crl_known CHECK ((expired_crl = ANY (ARRAY['fail-closed'::text, 'last-known-good'::text]))),
+    CONSTRAINT trust_anchors_intermediates_bounded CHECK ((cardinality(intermediates) <= 4)),
+    CONSTRAINT trust_anchors_max_devices_positive CHECK ((max_devices > 0)),
+    CONSTRAINT trust_anchors_prefix_bounded CHECK ((octet_length(device_id_prefix) <= 256)),
+    CONSTRAINT trust_anchors_proof_came_first CHECK (((verified_at IS NOT NULL) OR (status = ANY (ARRAY['unverified'::text, 'revoked'::text, 'deleted'::text])))),
+    CONSTRAINT trust_anchors_rate_positive CHECK ((devices_per_minute > 0)),
+    CONSTRAINT trust_anchors_source_known CHECK ((device_id_from = ANY (ARRAY['uri-san'::text, 'dns-san'::text, 'cn'::text, 'serial-number'::text]))),
+    CONSTRAINT trust_anchors_spki_whole CHECK ((octet_length(spki_sha256) = 32)),
+    CONSTRAINT trust_anchors_status_known CHECK ((status = ANY (ARRAY['unverified'::text, 'active'::text, 'no-new-devices'::text, 'suspended'::text, 'revoked'::text, 'deleted'::text])))
+);
+
+ALTER TABLE ONLY muster.trust_anchors FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.trust_anchors.code_sha256 IS 'of the one-time code; NULL once it was used';
+
 CREATE TABLE muster.used_keys (
     spki_sha256 bytea NOT NULL,
     tenant_id uuid,
@@ -907,6 +999,18 @@ ALTER TABLE ONLY muster.edges
 ALTER TABLE ONLY muster.est_settings
     ADD CONSTRAINT est_settings_pk PRIMARY KEY (tenant_id);
 
+ALTER TABLE ONLY muster.external_credentials
+    ADD CONSTRAINT external_credentials_device_unique UNIQUE (tenant_id, anchor_id, device_id);
+
+ALTER TABLE ONLY muster.external_credentials
+    ADD CONSTRAINT external_credentials_pk PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY muster.external_crls
+    ADD CONSTRAINT external_crls_pk PRIMARY KEY (tenant_id, anchor_id, issuer_key);
+
+ALTER TABLE ONLY muster.external_revocations
+    ADD CONSTRAINT external_revocations_pk PRIMARY KEY (tenant_id, anchor_id, certificate_id);
+
 ALTER TABLE ONLY muster.group_policies
     ADD CONSTRAINT group_policies_pk PRIMARY KEY (tenant_id, group_name);
 
@@ -966,6 +1070,9 @@ ALTER TABLE ONLY muster.tokens
 
 ALTER TABLE ONLY muster.tokens
     ADD CONSTRAINT tokens_sha256_unique UNIQUE (sha256);
+
+ALTER TABLE ONLY muster.trust_anchors
+    ADD CONSTRAINT trust_anchors_pk PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY muster.used_keys
     ADD CONSTRAINT used_keys_pk PRIMARY KEY (spki_sha256);
@@ -1034,6 +1141,10 @@ CREATE INDEX tenants_tombstone_name ON muster.tenants USING btree (name) WHERE (
 
 CREATE INDEX tokens_tenant ON muster.tokens USING btree (tenant_id, created_at, id);
 
+CREATE INDEX trust_anchors_fetch ON muster.trust_anchors USING btree (crl_next_fetch_at) WHERE ((crl_url <> ''::text) AND (status <> 'deleted'::text));
+
+CREATE UNIQUE INDEX trust_anchors_live_key_unique ON muster.trust_anchors USING btree (tenant_id, spki_sha256) WHERE (status <> 'deleted'::text);
+
 CREATE TRIGGER audit_chain_check_inserted AFTER INSERT ON muster.audit_chain REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION muster.check_inserted();
 
 CREATE TRIGGER certificate_intents_check_inserted AFTER INSERT ON muster.certificate_intents REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION muster.check_inserted();
@@ -1079,6 +1190,18 @@ ALTER TABLE ONLY muster.edge_events
 
 ALTER TABLE ONLY muster.est_settings
     ADD CONSTRAINT est_settings_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+
+ALTER TABLE ONLY muster.external_credentials
+    ADD CONSTRAINT external_credentials_anchor_known FOREIGN KEY (tenant_id, anchor_id) REFERENCES muster.trust_anchors(tenant_id, id);
+
+ALTER TABLE ONLY muster.external_credentials
+    ADD CONSTRAINT external_credentials_device_known FOREIGN KEY (tenant_id, device_id) REFERENCES muster.devices(tenant_id, id);
+
+ALTER TABLE ONLY muster.external_crls
+    ADD CONSTRAINT external_crls_anchor_known FOREIGN KEY (tenant_id, anchor_id) REFERENCES muster.trust_anchors(tenant_id, id);
+
+ALTER TABLE ONLY muster.external_revocations
+    ADD CONSTRAINT external_revocations_anchor_known FOREIGN KEY (tenant_id, anchor_id) REFERENCES muster.trust_anchors(tenant_id, id);
 
 ALTER TABLE ONLY muster.group_policies
     ADD CONSTRAINT group_policies_policy_known FOREIGN KEY (tenant_id, policy_id) REFERENCES muster.policies(tenant_id, id);
@@ -1133,6 +1256,9 @@ ALTER TABLE ONLY muster.tenants
 
 ALTER TABLE ONLY muster.tokens
     ADD CONSTRAINT tokens_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+
+ALTER TABLE ONLY muster.trust_anchors
+    ADD CONSTRAINT trust_anchors_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
 
 ALTER TABLE muster.audit_chain ENABLE ROW LEVEL SECURITY;
 
@@ -1228,6 +1354,24 @@ CREATE POLICY est_settings_own ON muster.est_settings TO muster_tenant USING ((t
 
 CREATE POLICY est_settings_system_read ON muster.est_settings FOR SELECT TO muster_system USING (true);
 
+ALTER TABLE muster.external_credentials ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY external_credentials_own ON muster.external_credentials TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY external_credentials_system_read ON muster.external_credentials FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.external_crls ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY external_crls_own ON muster.external_crls TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY external_crls_system_read ON muster.external_crls FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.external_revocations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY external_revocations_own ON muster.external_revocations TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY external_revocations_system_read ON muster.external_revocations FOR SELECT TO muster_system USING (true);
+
 ALTER TABLE muster.group_policies ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY group_policies_own ON muster.group_policies TO muster_tenant USING ((tenant_id = muster.current_tenant()));
@@ -1313,6 +1457,12 @@ CREATE POLICY tokens_system_make ON muster.tokens FOR INSERT TO muster_system WI
 CREATE POLICY tokens_system_read ON muster.tokens FOR SELECT TO muster_system USING (true);
 
 CREATE POLICY tokens_system_revoke ON muster.tokens FOR UPDATE TO muster_system USING ((tenant_id IS NULL));
+
+ALTER TABLE muster.trust_anchors ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY trust_anchors_own ON muster.trust_anchors TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY trust_anchors_system_read ON muster.trust_anchors FOR SELECT TO muster_system USING (true);
 
 ALTER TABLE muster.used_keys ENABLE ROW LEVEL SECURITY;
 
@@ -1453,6 +1603,21 @@ GRANT SELECT,INSERT,UPDATE ON TABLE muster.edges TO muster_system;
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.est_settings TO muster_tenant;
 GRANT SELECT ON TABLE muster.est_settings TO muster_system;
 
+GRANT SELECT,INSERT,DELETE ON TABLE muster.external_credentials TO muster_tenant;
+GRANT SELECT ON TABLE muster.external_credentials TO muster_system;
+
+GRANT UPDATE(device_id) ON TABLE muster.external_credentials TO muster_tenant;
+
+GRANT UPDATE(self_registered) ON TABLE muster.external_credentials TO muster_tenant;
+
+GRANT UPDATE(created_at) ON TABLE muster.external_credentials TO muster_tenant;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.external_crls TO muster_tenant;
+GRANT SELECT ON TABLE muster.external_crls TO muster_system;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.external_revocations TO muster_tenant;
+GRANT SELECT ON TABLE muster.external_revocations TO muster_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.group_policies TO muster_tenant;
 GRANT SELECT ON TABLE muster.group_policies TO muster_system;
 
@@ -1543,6 +1708,43 @@ GRANT SELECT,INSERT ON TABLE muster.tokens TO muster_system;
 
 GRANT UPDATE(revoked_at) ON TABLE muster.tokens TO muster_tenant;
 GRANT UPDATE(revoked_at) ON TABLE muster.tokens TO muster_system;
+
+GRANT SELECT,INSERT ON TABLE muster.trust_anchors TO muster_tenant;
+GRANT SELECT ON TABLE muster.trust_anchors TO muster_system;
+
+GRANT UPDATE(status) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(code_sha256) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(code_expires_at) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(self_registration) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(max_devices) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(devices_per_minute) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(device_group) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(denied) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(window_start) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(window_count) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(expired_crl) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(crl_url) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(crl_fetch_seconds) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(crl_next_fetch_at) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(crl_fetch_failure) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(crl_alarmed_at) ON TABLE muster.trust_anchors TO muster_tenant;
+
+GRANT UPDATE(verified_at) ON TABLE muster.trust_anchors TO muster_tenant;
 
 GRANT SELECT,INSERT ON TABLE muster.used_keys TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.used_keys TO muster_system;
