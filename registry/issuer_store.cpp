@@ -53,10 +53,14 @@ const db::Statement kInstall{"install_issuer_certificate",
 const db::Statement kCount{"count_issuers",
                            "SELECT count(*) FILTER (WHERE i.status <> 'retired'), count(*) FROM muster.issuers AS i"
                            " WHERE i.tenant_id = $1::uuid"};
+// What is being issued right now counts: it was reserved while the issuer was active and is stored in a moment.
 const db::Statement kCountCertificates{
     "count_certificates_of",
-    "SELECT count(*) FROM muster.certificates AS c WHERE c.tenant_id = $1::uuid AND c.issuer_id = $2::uuid"
-    " AND c.status = 'active' AND c.not_after >= $3::timestamptz"};
+    "SELECT (SELECT count(*) FROM muster.certificates AS c WHERE c.tenant_id = $1::uuid AND c.issuer_id = $2::uuid"
+    "  AND c.status = 'active' AND c.not_after >= $3::timestamptz)"
+    " + (SELECT count(*) FROM muster.certificate_intents AS i WHERE i.tenant_id = $1::uuid AND i.issuer_id = $2::uuid"
+    "  AND i.revoked_at IS NULL AND i.created_at > now() - interval '5 minutes' AND NOT EXISTS"
+    "  (SELECT FROM muster.certificates AS k WHERE k.issuer_id = i.issuer_id AND k.serial = i.serial))"};
 const db::Statement kInsertCross{
     "insert_cross_certificate",
     "INSERT INTO muster.cross_certificates (tenant_id, issuer_id, id, certificate, chain, not_before, not_after)"

@@ -86,7 +86,7 @@ struct IssuerCount {
   std::size_t ever = 0;
 };
 Result<IssuerCount> count_issuers(db::Transaction& tx, const TenantId& tenant);
-// Certificates of an issuer that are neither revoked nor expired.
+// Certificates of an issuer that are neither revoked nor expired, and those that are being issued.
 Result<std::size_t> count_certificates_of(db::Transaction& tx, const TenantId& tenant, const IssuerId& issuer,
                                           UtcTime now);
 
