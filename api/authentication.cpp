@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/authentication.h"
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -8,7 +9,10 @@
 #include "api/reasons.h"
 #include "core/encoding.h"
 #include "core/random.h"
+#include "enroll/reasons.h"
+#include "enroll/reenrolment.h"
 #include "registry/certificate_store.h"
+#include "registry/claim_store.h"
 #include "registry/device_store.h"
 #include "registry/issuer_store.h"
 #include "registry/reasons.h"
@@ -21,11 +25,65 @@ namespace muster::api {
 namespace {
 
 constexpr std::string_view kTokenPrefix = "mst_";
+constexpr std::string_view kClaimPrefix = "mcl_";
 constexpr std::size_t kTokenOctets = 32;
 constexpr std::size_t kTokenLength = 4 + 43;  // base64url of 32 octets without padding
 
 Error unauthenticated(std::string_view reason, std::string detail = "") {
   return {ErrorCode::kUnauthenticated, reason, std::move(detail)};
+}
+
+// One answer to every claim that is refused, here as in enroll/.
+Error claim_refused() { return {ErrorCode::kPermissionDenied, enroll::reasons::kClaimRefused, ""}; }
+
+Result<std::string_view> after_scheme(std::string_view header, std::string_view scheme) {
+  if (header.size() <= scheme.size()) return unauthenticated(reasons::kAuthMalformed);
+  for (std::size_t i = 0; i < scheme.size(); ++i) {
+    if (std::tolower(static_cast<unsigned char>(header[i])) != scheme[i]) {
+      return unauthenticated(reasons::kAuthMalformed);
+    }
+  }
+  return header.substr(scheme.size());
+}
+
+// Who a claim makes its holder. What the claim covers, and whether it is still good, is decided where it is redeemed.
+Authenticated holder_of(const registry::Claim& claim, const registry::Tenant& tenant) {
+  Authenticated who;
+  who.caller.role = enroll::CallerRole::kClaim;
+  who.caller.tenant = claim.tenant_id;
+  who.caller.claim = claim.id;
+  who.tenant_name = tenant.name;
+  who.profile = claim.terms.profile;
+  return who;
+}
+
+Result<Authenticated> by_claim_secret(ApiContext& context, std::string_view secret) {
+  if (secret.size() != kTokenLength || secret.rfind(kClaimPrefix, 0) != 0) return claim_refused();
+  const Sha256 sha256 = x509::sha256(as_bytes(secret));
+  using Holder = Result<Authenticated>;
+  return db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Holder {
+    MUSTER_TRY(const auto claim, registry::find_claim_of_any_tenant(tx, sha256));
+    if (!claim) return claim_refused();
+    MUSTER_TRY(const auto tenant, registry::get_tenant_by_id(tx, claim->tenant_id));
+    if (tenant.status != registry::TenantStatus::kActive) return claim_refused();
+    return holder_of(*claim, tenant);
+  });
+}
+
+// RFC 7617: "Basic " base64(user ":" password).
+Result<Authenticated> by_basic(ApiContext& context, std::string_view header) {
+  MUSTER_TRY(const std::string_view encoded, after_scheme(header, "basic "));
+  const auto octets = from_base64(encoded);
+  if (!octets.ok()) return unauthenticated(reasons::kAuthMalformed);
+  const std::string_view text = as_text(*octets);
+  const std::size_t colon = text.find(':');
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (colon == std::string_view::npos || !is_utf8(text) || std::any_of(text.begin(), text.end(), is_control)) {
+    return unauthenticated(reasons::kAuthMalformed);
+  }
+  MUSTER_TRY(Authenticated who, by_claim_secret(context, text.substr(colon + 1)));
+  who.basic_user = text.substr(0, colon);
+  return who;
 }
 
 enroll::CallerRole role_of(registry::TokenRole role) {
@@ -40,13 +98,9 @@ enroll::CallerRole role_of(registry::TokenRole role) {
 }
 
 Result<Authenticated> by_token(ApiContext& context, std::string_view header) {
-  constexpr std::string_view kScheme = "bearer ";
-  if (header.size() <= kScheme.size()) return unauthenticated(reasons::kAuthMalformed);
-  for (std::size_t i = 0; i < kScheme.size(); ++i) {
-    if (std::tolower(static_cast<unsigned char>(header[i])) != kScheme[i])
-      return unauthenticated(reasons::kAuthMalformed);
-  }
-  MUSTER_TRY(const Sha256 sha256, hash_token(header.substr(kScheme.size())));
+  MUSTER_TRY(const std::string_view text, after_scheme(header, "bearer "));
+  if (text.rfind(kClaimPrefix, 0) == 0) return by_claim_secret(context, text);
+  MUSTER_TRY(const Sha256 sha256, hash_token(text));
   MUSTER_TRY(const registry::TokenHolder holder,
              db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {
                return registry::find_token_holder(tx, sha256, context.clock.now());
@@ -64,18 +118,53 @@ Result<Authenticated> by_token(ApiContext& context, std::string_view header) {
   return who;
 }
 
-Result<registry::CertificateRow> listed_certificate(ApiContext& context, db::Transaction& tx, BytesView der) {
-  MUSTER_TRY(auto row, registry::find_certificate(tx, x509::sha256(der), context.clock.now()));
-  if (!row || row->status != registry::CertificateStatus::kActive) {
-    return unauthenticated(reasons::kAuthCertificate, "the client certificate is not listed as active");
-  }
+Error not_listed() {
+  return unauthenticated(reasons::kAuthCertificate, "the client certificate is not listed as active");
+}
+
+// `renewable`: one that expired and may still ask for its successor counts as well. Scope on entry and after: system.
+Result<registry::CertificateRow> listed_certificate(ApiContext& context, db::Transaction& tx, BytesView der,
+                                                    bool renewable) {
+  const UtcTime now = context.clock.now();
+  MUSTER_TRY(auto row, registry::find_certificate(tx, x509::sha256(der), now));
+  if (!row) return not_listed();
+  if (row->status == registry::CertificateStatus::kActive) return std::move(*row);
+  if (!renewable) return not_listed();
+  MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(row->tenant_id)));
+  MUSTER_TRY(const bool allowed, enroll::may_reenroll_expired(tx, *row, now));
+  MUSTER_TRY_VOID(tx.enter(db::Scope::system()));
+  if (!allowed) return not_listed();
   return std::move(*row);
 }
 
-Result<Authenticated> by_certificate(ApiContext& context, const http::Request& request) {
+bool within_own_times(BytesView der, UtcTime now) {
+  const auto certificate = x509::Certificate::parse_der(der);
+  return certificate.ok() && certificate->not_before() <= now && now <= certificate->not_after();
+}
+
+// The claim of `tenant` that this client certificate is; empty: it is none. Known by its exact hash, so no path is
+// asked for; its own times count.
+Result<std::optional<Authenticated>> by_claim_certificate(ApiContext& context, const TenantId& tenant, BytesView der) {
+  using Holder = std::optional<Authenticated>;
+  if (!within_own_times(der, context.clock.now())) return Holder{};
+  return db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<Holder> {
+    MUSTER_TRY(const auto row, registry::get_tenant_by_id(tx, tenant));
+    MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(tenant)));
+    MUSTER_TRY(const auto claim,
+               registry::find_claim(tx, tenant, registry::ClaimKind::kCertificate, x509::sha256(der)));
+    if (!claim || row.status != registry::TenantStatus::kActive) return Holder{};
+    return Holder{holder_of(*claim, row)};
+  });
+}
+
+Result<Authenticated> by_certificate(ApiContext& context, const http::Request& request, const AlsoAccepted& also) {
+  if (also.claims_of) {
+    MUSTER_TRY(auto holder, by_claim_certificate(context, *also.claims_of, request.peer_chain.front()));
+    if (holder) return std::move(*holder);
+  }
   Authenticated who;
   auto looked_up = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-    MUSTER_TRY(const auto row, listed_certificate(context, tx, request.peer_chain.front()));
+    MUSTER_TRY(const auto row, listed_certificate(context, tx, request.peer_chain.front(), also.expired_certificates));
     MUSTER_TRY(const auto tenant, registry::get_tenant_by_id(tx, row.tenant_id));
     if (tenant.status != registry::TenantStatus::kActive) {
       return Error{ErrorCode::kPermissionDenied, reasons::kAuthTenant, "the tenant is not active"};
@@ -97,13 +186,15 @@ Result<Authenticated> by_certificate(ApiContext& context, const http::Request& r
   return who;
 }
 
-Result<Authenticated> identify(ApiContext& context, const http::Request& request) {
+Result<Authenticated> identify(ApiContext& context, const http::Request& request, const AlsoAccepted& also) {
   std::optional<Authenticated> device;
   // Also where a token is sent: a certificate that is not valid any more is an error, never ignored.
   if (!request.peer_chain.empty()) {
-    MUSTER_TRY(device, by_certificate(context, request));
+    MUSTER_TRY(device, by_certificate(context, request, also));
   }
-  if (const auto header = request.header("authorization")) return by_token(context, *header);
+  const auto header = also.only_certificates ? std::nullopt : request.header("authorization");
+  if (header && also.claims_of && after_scheme(*header, "basic ").ok()) return by_basic(context, *header);
+  if (header) return by_token(context, *header);
   if (device) return std::move(*device);
   return unauthenticated(reasons::kAuthRequired, "send a bearer token or use a device's client certificate");
 }
@@ -126,15 +217,23 @@ Result<Sha256> hash_token(std::string_view text) {
   return x509::sha256(as_bytes(text));
 }
 
-Result<Authenticated> authenticate(ApiContext& context, const http::Request& request) {
+FreshToken make_claim_secret() {
+  FreshToken secret;
+  secret.text = std::string{kClaimPrefix} + to_base64url(random_bytes(kTokenOctets));
+  secret.sha256 = x509::sha256(as_bytes(secret.text));
+  return secret;
+}
+
+Result<Authenticated> authenticate(ApiContext& context, const http::Request& request, const AlsoAccepted& also) {
   const auto now = std::chrono::steady_clock::now();
-  auto who = identify(context, request);
+  auto who = identify(context, request, also);
   if (!who.ok()) {
     // Only failures count against the source: many honest callers may share one address.
     if (!context.by_source.take(request.remote_address, now)) return rate_limited();
     return who;
   }
   who->caller.request_id = request.request_id;
+  who->caller.source_address = request.remote_address;
   if (!context.by_caller.take(who->caller.audit_name(), now)) return rate_limited();
   return who;
 }
@@ -142,11 +241,19 @@ Result<Authenticated> authenticate(ApiContext& context, const http::Request& req
 Result<void> verify_device_certificate(ApiContext& context, const std::vector<Bytes>& chain) {
   std::optional<registry::CertificateRow> row;
   std::optional<registry::Issuer> issuer;
+  bool is_claim = false;
+  const UtcTime now = context.clock.now();
   MUSTER_TRY_VOID(db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-    MUSTER_TRY(row, listed_certificate(context, tx, chain.front()));
+    auto listed = listed_certificate(context, tx, chain.front(), true);
+    if (!listed.ok()) {
+      MUSTER_TRY(is_claim, registry::is_open_claim_certificate(tx, x509::sha256(chain.front()), now));
+      return is_claim && within_own_times(chain.front(), now) ? Result<void>{} : std::move(listed).error();
+    }
+    row = std::move(*listed);
     MUSTER_TRY(issuer, registry::get_issuer(tx, row->issuer_id));
     return {};
   }));
+  if (is_claim) return {};
   if (issuer->status == registry::IssuerStatus::kRetired || issuer->tenant_id != row->tenant_id) {
     return unauthenticated(reasons::kAuthCertificate, "the issuer vouches for nobody any more");
   }
@@ -156,7 +263,7 @@ Result<void> verify_device_certificate(ApiContext& context, const std::vector<By
                                                              .intermediates = intermediates,
                                                              .anchors = std::span{&anchor, 1},
                                                              .trust_domain = context.trust_domain,
-                                                             .now = context.clock.now()}));
+                                                             .now = std::min(now, row->not_after)}));
   (void)verified;  // the identity used is the registry's, found by the certificate's hash
   return {};
 }

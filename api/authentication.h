@@ -4,6 +4,7 @@
 // handshake; status and revocation are looked up for every request, because a connection may outlive both.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,24 @@ struct Authenticated {
   enroll::Caller caller;
   std::string tenant_name;  // empty for the platform's
   std::string device_name;  // of a device
+  std::string profile;      // that a claim enrols under; empty for everybody else
+  std::string basic_user;   // of HTTP Basic: as sent, UTF-8 without control characters
+};
+
+// What EST takes besides bearer tokens, claims and active certificates. Elsewhere each of these is refused.
+struct AlsoAccepted {
+  std::optional<TenantId> claims_of;  // claim certificates of that tenant, and HTTP Basic with a claim as password
+  bool only_certificates = false;     // no Authorization header is looked at
+  bool expired_certificates = false;  // those that may still be renewed (enroll/reenrolment.h)
 };
 
 // Reasons: auth.required, auth.malformed, token.invalid, auth.certificate_invalid, auth.tenant_inactive,
-// auth.device_inactive, request.rate_limited.
-Result<Authenticated> authenticate(ApiContext& context, const http::Request& request);
+// auth.device_inactive, claim.refused, request.rate_limited.
+Result<Authenticated> authenticate(ApiContext& context, const http::Request& request, const AlsoAccepted& also = {});
 
 // verify_device_certificate decides in the handshake about a client certificate on the REST listener: the registry
-// lists it as issued and unrevoked, and its path leads to the issuer that the registry names for it.
+// lists it as issued and unrevoked, and its path leads to the issuer that the registry names for it. Let through as
+// well, to be of use on EST's paths only: a certificate that expired and may be renewed, and a claim certificate.
 // Reasons: auth.certificate_invalid, certificate.*, chain.*, database.*.
 Result<void> verify_device_certificate(ApiContext& context, const std::vector<Bytes>& chain);
 
@@ -44,5 +55,8 @@ struct FreshToken {
 FreshToken make_token();
 // Reason: token.invalid, also for what cannot be a token.
 Result<Sha256> hash_token(std::string_view text);
+
+// A new claim's secret: "mcl_" and 32 random octets.
+FreshToken make_claim_secret();
 
 }  // namespace muster::api

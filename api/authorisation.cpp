@@ -20,8 +20,14 @@ bool tenant_admin_may(Action action) {
     case Action::kBatchRead:
     case Action::kPolicyRead:
     case Action::kPolicyWrite:
+    case Action::kProfileRead:
+    case Action::kProfileWrite:
     case Action::kTokenRead:
     case Action::kTokenWrite:
+    case Action::kClaimRead:
+    case Action::kClaimWrite:
+    case Action::kEstRead:
+    case Action::kEstWrite:
     case Action::kIssuerRead:
     case Action::kStreamRead:
     case Action::kAuditRead: return true;
@@ -36,6 +42,7 @@ bool factory_may(Action action) {
     case Action::kCertificateIssue:
     case Action::kBatchRun:
     case Action::kBatchRead:
+    case Action::kProfileRead:
     case Action::kIssuerRead: return true;
     default: return false;
   }
@@ -49,7 +56,10 @@ bool auditor_may(Action action) {
     case Action::kCertificateRead:
     case Action::kCertificateValidate:
     case Action::kPolicyRead:
+    case Action::kProfileRead:
     case Action::kTokenRead:
+    case Action::kClaimRead:
+    case Action::kEstRead:
     case Action::kIssuerRead:
     case Action::kAuditRead:
     case Action::kEdgeRead:
@@ -78,6 +88,7 @@ bool role_allows(enroll::CallerRole role, Action action) {
     case enroll::CallerRole::kAuditor: return auditor_may(action);
     case enroll::CallerRole::kApplication: return action == Action::kStreamRead || action == Action::kDeviceRead;
     case enroll::CallerRole::kDevice: return device_may(action);
+    case enroll::CallerRole::kClaim: return action == Action::kCertificateIssue;
     case enroll::CallerRole::kEdge: return false;   // edges have their own listener
     case enroll::CallerRole::kLocal: return false;  // never comes over HTTP
   }

@@ -38,6 +38,7 @@ Result<http::Response> issue(Call& call) {
   request.tenant = call.tenant().id;
   request.device = call.request.parameter("device");
   request.csr = body.required_string("csr");
+  if (!call.who.profile.empty()) request.profile = call.who.profile;
   if (auto profile = body.optional_string("profile")) request.profile = std::move(*profile);
   MUSTER_TRY_VOID(body.finish());
   MUSTER_TRY(const auto issued, call.context.authority.enroll(call.who.caller, request));

@@ -12,7 +12,9 @@ namespace muster::api {
 namespace {
 
 // Reasons whose status says more than their code's.
-constexpr std::array<std::pair<std::string_view, int>, 4> kByReason{{
+constexpr std::array<std::pair<std::string_view, int>, 6> kByReason{{
+    {reasons::kEstMediaType, 415},
+    {reasons::kEstFullCmc, 501},
     {registry::kIdempotencyBodyDiffers, 422},
     {registry::kChangesReloadRequired, 410},
     {reasons::kRateLimited, 429},

@@ -10,15 +10,20 @@ http::Router make_rest_router(ApiContext& context) {
   add_certificates(operations);
   add_batches(operations);
   add_policies(operations);
+  add_profiles(operations);
   add_tokens(operations);
+  add_claims(operations);
+  add_est_settings(operations);
   add_edges(operations);
   add_issuers(operations);
   add_audit(operations);
+  add_checks(operations);
   add_streams(operations);
   http::Router router;
   for (Operation& operation : operations) router.add(to_route(context, std::move(operation)));
   add_system(context, router);
   add_crl(context, router);
+  add_est(context, router);
   add_edge_join(context, router);
   return router;
 }

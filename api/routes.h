@@ -17,16 +17,21 @@ void add_devices(Operations& operations);
 void add_certificates(Operations& operations);
 void add_batches(Operations& operations);
 void add_policies(Operations& operations);
+void add_profiles(Operations& operations);
 void add_tokens(Operations& operations);
+void add_claims(Operations& operations);
+void add_est_settings(Operations& operations);
 void add_edges(Operations& operations);
 void add_issuers(Operations& operations);
 void add_audit(Operations& operations);
+void add_checks(Operations& operations);
 void add_streams(Operations& operations);
 
 // Without authentication, or with another than the operations'.
 void add_system(ApiContext& context, http::Router& router);       // healthz, readyz, metrics, openapi.yaml
 void add_health(http::Router& router);                            // healthz alone
 void add_crl(ApiContext& context, http::Router& router);          // /crl/{issuer}/{shard}
+void add_est(ApiContext& context, http::Router& router);          // RFC 7030, by what authenticates there
 void add_edge_join(ApiContext& context, http::Router& router);    // by join token
 void add_edge_stream(ApiContext& context, http::Router& router);  // by infrastructure certificate
 
