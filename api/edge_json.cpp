@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/edge_json.h"
 
+#include <algorithm>
+
 #include "api/json_writer.h"
 #include "core/encoding.h"
+#include "edge/external_trust.h"
+#include "x509/external_chain.h"
 #include "x509/sha256.h"
 
 namespace muster::api {
@@ -18,6 +22,34 @@ std::string_view status_text(registry::Standing standing) {
 }
 
 std::string id_text(const PolicyId& id) { return id.is_nil() ? std::string{} : id.text(); }
+
+std::vector<x509::RevocationKey> revoked_keys(const registry::TrustAnchorFacts& facts) {
+  std::vector<x509::RevocationKey> keys;
+  for (std::size_t at = 0; at + 16 <= facts.revoked.size(); at += 16) {
+    x509::RevocationKey key;
+    std::copy_n(facts.revoked.begin() + static_cast<std::ptrdiff_t>(at), key.size(), key.begin());
+    keys.push_back(key);
+  }
+  for (const Sha256& certificate : facts.revoked_certificates) keys.push_back(x509::revocation_key(certificate));
+  std::ranges::sort(keys);
+  keys.erase(std::ranges::unique(keys).begin(), keys.end());
+  return keys;
+}
+
+// Rules that do not fit the format would be rules that edges do not have: they get none that they can read, and refuse.
+Bytes external_trust_of(const registry::TrustAnchorFacts& facts) {
+  edge::ExternalTrust trust;
+  trust.source = facts.source;
+  trust.prefix = facts.prefix;
+  trust.reports_unknown = facts.registers_devices;
+  const auto rule = facts.fail_closed ? x509::ExpiredCrl::kFailClosed : x509::ExpiredCrl::kLastKnownGood;
+  trust.expired_crl = static_cast<std::uint8_t>(facts.uses_crls ? rule : x509::ExpiredCrl::kNotUsed);
+  trust.intermediates = facts.intermediates;
+  for (const auto& crl : facts.crls) trust.crls.push_back({crl.issuer_key, crl.next_update});
+  trust.revoked = revoked_keys(facts);
+  auto encoded = edge::encode_external_trust(trust);
+  return encoded.ok() ? std::move(encoded).value() : Bytes{0};
+}
 
 struct LineWriter {
   JsonWriter& out;
@@ -35,6 +67,25 @@ struct LineWriter {
         .field("status", status_text(facts.standing))
         .field("spki_sha256", to_hex(facts.spki_sha256))
         .field("certificate", to_base64(facts.certificate));
+  }
+  void operator()(const registry::TrustAnchorFacts& facts) const {
+    out.field("type", "issuer")
+        .field("id", facts.id.text())
+        .field("tenant_id", facts.tenant_id.text())
+        .field("status", status_text(facts.standing))
+        .field("spki_sha256", to_hex(facts.spki_sha256))
+        .field("certificate", to_base64(facts.certificate))
+        .field("external", to_base64(external_trust_of(facts)));
+  }
+  // "Valid for ever": what ends is the device, the anchor and the certificate that is presented.
+  void operator()(const registry::ExternalCredentialFacts& facts) const {
+    out.field("type", "certificate")
+        .field("id", to_hex(facts.id))
+        .field("tenant_id", facts.tenant_id.text())
+        .field("device_id", facts.device_id.text())
+        .field("issuer_id", facts.anchor_id.text())
+        .field("status", status_text(facts.standing))
+        .field("not_after", "9999-12-31T23:59:59Z");
   }
   void operator()(const registry::PolicyFacts& facts) const {
     out.field("type", "policy")

@@ -72,6 +72,7 @@ class BaseFile {
   std::span<const std::uint32_t> tenants_by_name_;
   std::span<const base_format::Issuer> issuers_;
   std::span<const std::uint32_t> issuers_by_key_;
+  std::span<const base_format::ExternalTrust> external_trusts_;
   std::span<const base_format::Policy> policies_;
   std::span<const base_format::Device> devices_;
   std::span<const std::uint32_t> device_buckets_;

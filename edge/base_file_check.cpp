@@ -85,7 +85,9 @@ Result<void> BaseFileCheck::find_sections() {
                      take(kPolicies, base_.policies_) && take(kDevices, base_.devices_) &&
                      take(kDeviceBuckets, base_.device_buckets_) && take(kCertificates, base_.certificates_) &&
                      take(kCertificateBuckets, base_.certificate_buckets_) &&
-                     take(kCertificateTails, base_.certificate_tails_) && take(kPool, base_.pool_);
+                     take(kCertificateTails, base_.certificate_tails_) && take(kPool, base_.pool_) &&
+                     (sections_[static_cast<std::uint32_t>(kExternalTrusts)].kind == fmt::SectionKind{} ||
+                      take(kExternalTrusts, base_.external_trusts_));  // an earlier version wrote none
   if (!taken) return corrupt("a section is missing or does not lie inside the file");
   return {};
 }
@@ -115,6 +117,10 @@ Result<void> BaseFileCheck::check_small_tables() const {
     const bool sound = is_status_or_absent(i.status) && i.tenant < tenants;
     if (!sound || !in_pool(i.certificate_offset, i.certificate_length)) return corrupt("an issuer is broken");
   }
+  for (const fmt::ExternalTrust& e : base_.external_trusts_) {
+    if (e.issuer >= base_.issuers_.size() || !in_pool(e.offset, e.length)) return corrupt("an anchor is broken");
+  }
+  if (!ascends(base_.external_trusts_, &fmt::ExternalTrust::issuer)) return corrupt("the anchors are not in order");
   for (const fmt::Policy& p : base_.policies_) {
     const bool sound = is_status_or_absent(p.status) && p.tenant < tenants;
     if (!sound || !in_pool(p.rules_offset, p.rules_length)) return corrupt("a policy is broken");

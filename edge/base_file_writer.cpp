@@ -79,6 +79,7 @@ class BaseBuilder {
   std::vector<std::uint32_t> tenants_by_name_;
   std::vector<fmt::Issuer> issuers_;
   std::vector<std::uint32_t> issuers_by_key_;
+  std::vector<fmt::ExternalTrust> external_trusts_;
   std::vector<fmt::Policy> policies_;
   std::vector<fmt::Device> devices_;
   std::vector<std::uint32_t> device_buckets_;
@@ -185,6 +186,9 @@ Result<void> BaseBuilder::add_issuers(const std::vector<const IssuerState*>& sta
     entry.certificate_length = static_cast<std::uint32_t>(state->certificate.size());
     entry.status = static_cast<std::uint8_t>(state->status);
     issuers_by_key_.push_back(at);
+    if (state->external.empty()) continue;
+    MUSTER_TRY(const std::uint32_t offset, put(state->external));
+    external_trusts_.push_back({at, offset, static_cast<std::uint32_t>(state->external.size())});
   }
   std::ranges::sort(issuers_by_key_, {}, [this](std::uint32_t i) { return issuers_[i].spki_sha256; });
   return {};
@@ -283,6 +287,7 @@ Result<void> BaseBuilder::write(int fd, const StreamPosition& position) const {
       {kCertificateBuckets, sizeof(std::uint32_t), octets_of(certificate_buckets_)},
       {kCertificateTails, 8, octets_of(certificate_tails_)},
       {kPool, 1, pool_},
+      {kExternalTrusts, sizeof(fmt::ExternalTrust), octets_of(external_trusts_)},
   }};
   std::vector<fmt::Section> table;
   std::uint64_t offset = sizeof(fmt::Header) + parts.size() * sizeof(fmt::Section);

@@ -46,8 +46,9 @@ enum class SectionKind : std::uint32_t {
   kCertificateBuckets = 9,  // u32: where hashes with these leading bits start
   kCertificateTails = 10,   // the last 8 octets of each certificate's hash
   kPool = 11,               // octets: names, attributes, rules, DER
+  kExternalTrusts = 12,     // ExternalTrust, by issuer; may be missing
 };
-inline constexpr std::uint32_t kSectionKinds = 11;
+inline constexpr std::uint32_t kSectionKinds = 12;
 
 struct Section {
   SectionKind kind;
@@ -79,6 +80,14 @@ struct Issuer {
   std::array<std::uint8_t, 3> reserved;
 };
 static_assert(sizeof(Issuer) == 64);
+
+// Of an issuer that is a trust anchor of the tenant's own PKI.
+struct ExternalTrust {
+  std::uint32_t issuer;  // index
+  std::uint32_t offset;  // in the pool
+  std::uint32_t length;
+};
+static_assert(sizeof(ExternalTrust) == 12);
 
 struct Policy {
   std::array<std::uint8_t, 16> id;

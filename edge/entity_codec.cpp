@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "edge/external_trust.h"
 #include "edge/wire.h"
 
 namespace muster::edge {
@@ -37,6 +38,10 @@ Result<void> append_body(Bytes& out, const IssuerState& issuer) {
   w.u8(static_cast<std::uint8_t>(issuer.status));
   w.octets(issuer.spki_sha256);
   w.text16(as_text(issuer.certificate));
+  if (issuer.external.empty()) return {};
+  if (issuer.external.size() > kMaxExternalTrust) return kTooLarge;
+  w.u32(static_cast<std::uint32_t>(issuer.external.size()));
+  w.octets(issuer.external);
   return {};
 }
 
@@ -91,6 +96,10 @@ Result<IdentityChange> take_issuer(WireReader in) {
   const std::uint8_t status = in.u8();
   issuer.spki_sha256 = in.array<32>();
   issuer.certificate = to_bytes(in.text16());
+  if (in.ok() && !in.rest().empty()) {
+    const BytesView external = in.octets(in.u32());
+    issuer.external.assign(external.begin(), external.end());
+  }
   if (!in.ok() || !is_status(status)) return kBroken;
   issuer.status = static_cast<EntityStatus>(status);
   return IdentityChange{std::move(issuer)};

@@ -51,6 +51,7 @@ std::string write(const IssuerState& s) {
   out.add("status", to_text(s.status));
   out.add("spki_sha256", to_hex(s.spki_sha256));
   out.add("certificate", to_base64(s.certificate));
+  if (!s.external.empty()) out.add("external", to_base64(s.external));
   return out.end();
 }
 

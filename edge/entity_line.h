@@ -6,7 +6,8 @@
 // octets from the registry's rows (api/edge_json).
 //
 //   {"type":"tenant","id":…,"name":…,"status":…}
-//   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER}
+//   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER
+//    [,"external":base64, of trust anchors]}
 //   {"type":"policy","id":…,"tenant_id":…,"status":…,"rules":[{"action":"publish|subscribe","filter":…},…]}
 //   {"type":"device","id":…,"tenant_id":…,"name":…,"status":…,"policy_id":…|null,"groups":[…],"labels":{…}}
 //   {"type":"certificate","id":hex,"tenant_id":…,"device_id":…,"issuer_id":…,"status":…,"not_after":RFC 3339}

@@ -41,6 +41,9 @@ struct IssuerState {
   EntityStatus status = EntityStatus::kActive;
   Sha256 spki_sha256{};  // of the subjectPublicKeyInfo: anchors are found by key, never by name
   Bytes certificate;     // DER
+  // Of a trust anchor of the tenant's own PKI: its rules, encoded (edge/external_trust.h). Empty: an issuing CA of ours,
+  // whose devices are accepted by CertificateState alone.
+  Bytes external = {};
   friend bool operator==(const IssuerState&, const IssuerState&) = default;
 };
 
@@ -63,9 +66,10 @@ struct DeviceState {
   friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 
-// A certificate that the registry lists as issued. Not listed, or kGone: not accepted.
+// A certificate that the registry lists as issued, or a device of the tenant's own PKI that may come by an anchor. Not
+// listed, or kGone: not accepted.
 struct CertificateState {
-  Sha256 id{};  // SHA-256 of the DER
+  Sha256 id{};  // SHA-256 of the DER, or x509::external_credential_id
   TenantId tenant_id;
   DeviceId device_id;
   IssuerId issuer_id;

@@ -5,6 +5,8 @@
 // Thread-safe: published as std::shared_ptr<const IdentityView>.
 #pragma once
 
+#include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +30,7 @@ struct IssuerFacts {
   EntityStatus status;
   Sha256 spki_sha256;
   BytesView certificate;  // DER
+  BytesView external = {};  // edge/external_trust.h; empty: an issuing CA of ours
 };
 struct CertificateFacts {
   TenantId tenant_id;
@@ -68,11 +71,16 @@ struct ViewUpdate {
   std::vector<DeviceId> devices;  // themselves or one of their certificates
 };
 
+using HeartbeatSignature = std::array<std::uint8_t, 64>;  // Ed25519 (RFC 8032)
+
 struct SnapshotFolderConfig {
   std::string folder;      // holds base and delta files written by `muster edge`
   std::string state_file;  // the plugin's own durable (epoch, number): an older file is refused, also after restart
   std::uint64_t max_age_seconds = 86400;
   std::uint32_t edge_uid = 0;  // files may belong to this user, to root or to this process's user
+  // Whether the server signed a heartbeat for edge_id: the edge's own process is not believed. Unset: never.
+  EdgeId edge_id;
+  std::function<bool(BytesView message, BytesView signature)> is_signed;
 };
 
 // SnapshotFolder follows the folder that the edge writes. Confined to one thread (the plugin's watcher).

@@ -40,7 +40,14 @@ void name_subjects(std::span<const IdentityChange> changes, ViewUpdate& update) 
     void operator()(const IssuerState& s) const { update.tenants.push_back(s.tenant_id); }
     void operator()(const PolicyState& s) const { update.tenants.push_back(s.tenant_id); }
     void operator()(const DeviceState& s) const { update.devices.push_back(s.id); }
-    void operator()(const CertificateState& s) const { update.devices.push_back(s.device_id); }
+    // A device's right to come by an anchor that is gone names nobody any more.
+    void operator()(const CertificateState& s) const {
+      if (s.device_id.is_nil()) {
+        update.tenants.push_back(s.tenant_id);
+      } else {
+        update.devices.push_back(s.device_id);
+      }
+    }
   };
   for (const IdentityChange& change : changes) std::visit(Subject{update}, change);
   std::ranges::sort(update.tenants);
@@ -75,7 +82,8 @@ class InotifySnapshotFolder final : public SnapshotFolder {
   bool state_saved_ = true;
   FileVersion base_version_;
   std::shared_ptr<const SnapshotView> view_;
-  std::optional<Heartbeat> heartbeat_;
+  std::optional<Heartbeat> heartbeat_;  // the newest that counts
+  std::optional<HeartbeatAge> age_;     // from the first that the server signed
 };
 
 Result<void> InotifySnapshotFolder::start() {
@@ -140,22 +148,25 @@ void InotifySnapshotFolder::keep_state() {
     if (state_->past_epochs.size() > kMaxPastEpochs) state_->past_epochs.erase(state_->past_epochs.begin());
   }
   state_->position = position;
+  if (age_) state_->heartbeat_issued_at = age_->newest();
   state_saved_ = write_file_durably(config_.state_file, encode_held_state(*state_), 0600).ok();
 }
 
 void InotifySnapshotFolder::take_heartbeat() {
-  if (!view_) return;
+  if (!view_ || !config_.is_signed) return;
   const auto file = read_trusted_file(heartbeat_path(config_.folder), config_.edge_uid, kMaxSmallFile);
-  if (!file.ok()) return;
-  const auto heartbeat = decode_heartbeat(*file);
+  const auto heartbeat = file.ok() ? decode_heartbeat(*file) : Result<Heartbeat>{file.error()};
+  if (!heartbeat.ok() || heartbeat_ == *heartbeat) return;
   const StreamPosition held = view_->position();
   // One that speaks of a position we could not reach says nothing about the state that we hold.
-  const bool speaks_of_held =
-      heartbeat.ok() && heartbeat->position.epoch == held.epoch && heartbeat->position.number <= held.number;
-  const bool newer =
-      !heartbeat_ ||
-      (speaks_of_held && (heartbeat_->position.epoch != held.epoch || heartbeat->issued_at >= heartbeat_->issued_at));
-  if (speaks_of_held && newer) heartbeat_ = *heartbeat;
+  if (heartbeat->position.epoch != held.epoch || heartbeat->position.number > held.number) return;
+  const Bytes message = heartbeat_message(config_.edge_id, heartbeat->position, heartbeat->issued_at);
+  if (!config_.is_signed(message, heartbeat->signature)) return;
+  if (!age_) age_.emplace(state_ ? state_->heartbeat_issued_at : UtcTime{});
+  if (!age_->take(heartbeat->issued_at, read_clocks())) return;
+  heartbeat_ = *heartbeat;
+  // Kept so that no older one counts after a restart.
+  if (state_ && age_->newest() - state_->heartbeat_issued_at >= kHeartbeatKeptEvery) state_saved_ = false;
 }
 
 Result<std::optional<ViewUpdate>> InotifySnapshotFolder::refresh() {
@@ -194,7 +205,7 @@ Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance() {
 
 std::optional<std::uint64_t> InotifySnapshotFolder::age_seconds() const {
   if (!view_ || !heartbeat_ || heartbeat_->position.epoch != view_->position().epoch) return std::nullopt;
-  return heartbeat_age(*heartbeat_, read_clocks());
+  return age_->seconds(read_clocks());
 }
 
 }  // namespace

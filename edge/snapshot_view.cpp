@@ -24,7 +24,7 @@ const Policy* default_policy() {
 TenantFacts to_facts(const TenantState& state) { return {state.id, state.name, state.status}; }
 
 IssuerFacts to_facts(const IssuerState& state) {
-  return {state.id, state.tenant_id, state.status, state.spki_sha256, state.certificate};
+  return {state.id, state.tenant_id, state.status, state.spki_sha256, state.certificate, state.external};
 }
 
 CertificateFacts to_facts(const CertificateState& state) {

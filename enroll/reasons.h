@@ -18,7 +18,7 @@ inline constexpr std::string_view kProfileUnknown = "enroll.profile_unknown";  /
 // 403: a device renews under the profile of the certificate it proved; another one is an administrator's to give.
 inline constexpr std::string_view kProfileForbidden = "enroll.profile_forbidden";
 inline constexpr std::string_view kProfileIssuerInactive = "enroll.profile_issuer_inactive";  // 409
-inline constexpr std::string_view kNameInvalid = "enroll.name_invalid";        // 400: a broker's or server's name
+inline constexpr std::string_view kNameInvalid = "enroll.name_invalid";  // 400: a broker's or server's name
 // 403, the one answer to a claim that is refused. The others stand in the audit only.
 inline constexpr std::string_view kClaimRefused = "claim.refused";
 inline constexpr std::string_view kClaimUnknown = "claim.unknown";
@@ -31,10 +31,10 @@ inline constexpr std::string_view kClaimProfileNotCovered = "claim.profile_not_c
 inline constexpr std::string_view kClaimDeviceUnknown = "claim.device_unknown";
 inline constexpr std::string_view kClaimGroupDiffers = "claim.group_differs";
 inline constexpr std::string_view kClaimDeviceHasCertificate = "claim.device_has_certificate";
-inline constexpr std::string_view kClaimNetworkInvalid = "claim.network_invalid";  // 400: making one
+inline constexpr std::string_view kClaimNetworkInvalid = "claim.network_invalid";    // 400: making one
 inline constexpr std::string_view kServerKeyGenerationOff = "est.serverkeygen_off";  // 403: the tenant's choice
-inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";    // the detail names the key
-inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";  // 503
+inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";          // the detail names the key
+inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";        // 503
 // 409: the device root is offline and has not signed the platform's CA yet; the detail says what to do.
 inline constexpr std::string_view kIntermediateMissing = "enroll.intermediate_missing";
 inline constexpr std::string_view kShardUnknown = "enroll.crl_shard_unknown";  // 404
@@ -44,11 +44,11 @@ inline constexpr std::string_view kKeyAlreadyUsed = "csr.key_already_used";
 
 // Life of issuers. 400 where the request is at fault, 409 where the issuer's state forbids it.
 inline constexpr std::string_view kIssuerSlotInvalid = "issuer.slot_invalid";
-inline constexpr std::string_view kIssuerKeyUnknown = "issuer.key_algorithm_unknown";
-inline constexpr std::string_view kIssuerTooMany = "issuer.too_many";    // 409: retire some
-inline constexpr std::string_view kIssuerInUse = "issuer.in_use";        // 409: the detail counts certificates
+inline constexpr std::string_view kIssuerTooMany = "issuer.too_many";        // 409: retire some
+inline constexpr std::string_view kIssuerInUse = "issuer.in_use";            // 409: the detail counts certificates
 inline constexpr std::string_view kIssuerLastActive = "issuer.last_active";  // 409: nobody would sign in this slot
-inline constexpr std::string_view kIssuerNoRequest = "issuer.certificate_missing";  // 409: it has no certificate yet
+inline constexpr std::string_view kIssuerNoCertificate = "issuer.certificate_missing";  // 409: not installed yet
+inline constexpr std::string_view kIncidentTooMany = "incident.too_many";               // 409
 // What is wrong with a chain for an issuer; all 400.
 inline constexpr std::string_view kChainMalformed = "issuer.chain_malformed";
 inline constexpr std::string_view kChainIncomplete = "issuer.chain_incomplete";  // does not end in a self-signed root
@@ -64,7 +64,32 @@ inline constexpr std::string_view kChainSignature = "issuer.signature_invalid";
 inline constexpr std::string_view kChainExtension = "issuer.critical_extension";
 inline constexpr std::string_view kChainKeyId = "issuer.subject_key_id_missing";
 inline constexpr std::string_view kChainSubject = "issuer.subject_empty";
-inline constexpr std::string_view kChainKeyWeak = "issuer.key_unsupported";  // of a CA above
+inline constexpr std::string_view kChainSubjectDiffers = "issuer.subject_differs";  // of a cross-certificate
+inline constexpr std::string_view kChainKeyWeak = "issuer.key_unsupported";         // of a CA above
+
+// Tenants' own PKI. 400 where nothing else is said.
+inline constexpr std::string_view kAnchorInvalid = "trust_anchor.invalid";      // not PEM certificates, or too many
+inline constexpr std::string_view kAnchorNotACa = "trust_anchor.not_a_ca";      // it, or an intermediate
+inline constexpr std::string_view kAnchorNotValid = "trust_anchor.not_valid";   // expired, or not valid yet
+inline constexpr std::string_view kAnchorKeyWeak = "trust_anchor.key_weak";     // or of a kind that we do not take
+inline constexpr std::string_view kAnchorKeyOurs = "trust_anchor.key_refused";  // 409: of a CA of this deployment
+inline constexpr std::string_view kAnchorChainBroken = "trust_anchor.intermediate_unsigned";  // not under the anchor
+inline constexpr std::string_view kAnchorFieldInvalid = "trust_anchor.field_invalid";         // the detail names it
+inline constexpr std::string_view kAnchorVerified = "trust_anchor.already_verified";          // 409: a code counts once
+inline constexpr std::string_view kAnchorCodeExpired = "trust_anchor.code_expired";           // 409
+inline constexpr std::string_view kAnchorProofInvalid = "trust_anchor.proof_invalid";  // not signed by the anchor's key
+inline constexpr std::string_view kAnchorProofDiffers = "trust_anchor.proof_code_differs";  // made for another anchor
+inline constexpr std::string_view kAnchorStatusInvalid = "trust_anchor.status_invalid";     // 409: no such step
+inline constexpr std::string_view kAnchorUnverified = "trust_anchor.unverified";            // 409
+inline constexpr std::string_view kCrlIssuerUnknown = "crl.issuer_unknown";  // neither the anchor nor its intermediates
+inline constexpr std::string_view kCrlTooManyEntries = "crl.too_many_entries";  // 413
+// Why a device did not register itself; the server's answer to an edge
+inline constexpr std::string_view kRegistrationOff = "registration.off";
+inline constexpr std::string_view kRegistrationDenied = "registration.denied";
+inline constexpr std::string_view kRegistrationLimit = "registration.limit_reached";
+inline constexpr std::string_view kRegistrationRate = "registration.too_fast";
+inline constexpr std::string_view kRegistrationNameTaken = "registration.name_taken";      // now or ever
+inline constexpr std::string_view kRegistrationTenant = "registration.tenant_not_served";  // by this edge
 
 // Findings of a validation that the registry adds to those of the path
 inline constexpr std::string_view kValidationNotIssued = "validation.not_issued";

@@ -17,7 +17,15 @@
 
 namespace muster::registry {
 
-enum class EntityKind : std::uint8_t { kTenant = 1, kIssuer = 2, kPolicy = 3, kDevice = 4, kCertificate = 5 };
+enum class EntityKind : std::uint8_t {
+  kTenant = 1,
+  kIssuer = 2,
+  kPolicy = 3,
+  kDevice = 4,
+  kCertificate = 5,
+  kTrustAnchor = 6,         // edges get it as an issuer
+  kExternalCredential = 7,  // edges get it as a certificate
+};
 
 // announce remembers a change for the transaction's end. An entity announced twice is written once. In a tenant's scope
 // only that tenant's entities can be announced (row security refuses others: database.value_refused).
@@ -33,7 +41,7 @@ struct ChangeRecord {
   std::uint64_t number = 0;
   EntityKind kind = EntityKind::kTenant;
   TenantId tenant_id;
-  Bytes entity_id;  // 16 octets, 32 for a certificate
+  Bytes entity_id;  // 16 octets, 32 for a certificate or an external credential
 };
 
 struct ChangeBatch {

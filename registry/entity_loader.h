@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/bytes.h"
+#include "core/device_id_source.h"
 #include "core/id.h"
 #include "core/policy.h"
 #include "core/record.h"
@@ -35,6 +36,35 @@ struct IssuerFacts {
   Standing standing = Standing::kGone;
   Sha256 spki_sha256{};
   Bytes certificate;  // DER
+};
+// A trust anchor of the tenant's own PKI, proved once; what is not proved is gone.
+struct TrustAnchorFacts {
+  struct CrlDeadline {
+    Sha256 issuer_key{};
+    UtcTime next_update{};  // the earliest of this issuer's CRLs
+  };
+  IssuerId id;
+  TenantId tenant_id;
+  Standing standing = Standing::kGone;
+  Sha256 spki_sha256{};
+  Bytes certificate;  // DER
+  std::vector<Bytes> intermediates;
+  DeviceIdSource source = DeviceIdSource::kCommonName;
+  std::string prefix;
+  bool registers_devices = false;  // unknown devices may register themselves now
+  bool uses_crls = false;          // one is held, or is to be fetched
+  bool fail_closed = true;         // where one has expired
+  std::vector<CrlDeadline> crls;   // by issuer_key
+  Bytes revoked;                   // keys of 16 octets of its CRLs, in no order
+  std::vector<Sha256> revoked_certificates;
+};
+// A device of the tenant's own PKI that may come by an anchor.
+struct ExternalCredentialFacts {
+  Sha256 id{};
+  TenantId tenant_id;
+  DeviceId device_id;
+  IssuerId anchor_id;
+  Standing standing = Standing::kGone;
 };
 struct PolicyFacts {
   PolicyId id;
@@ -59,10 +89,12 @@ struct CertificateFacts {
   Standing standing = Standing::kGone;
   UtcTime not_after{};
 };
-using EntityFacts = std::variant<TenantFacts, IssuerFacts, PolicyFacts, DeviceFacts, CertificateFacts>;
+using EntityFacts = std::variant<TenantFacts, IssuerFacts, PolicyFacts, DeviceFacts, CertificateFacts, TrustAnchorFacts,
+                                 ExternalCredentialFacts>;
 
-// load_changed loads what `changes` name, tenants first, then issuers, policies, devices, certificates, so that whoever
-// applies them in order finds what they refer to. An entity named twice is loaded once.
+// load_changed loads what `changes` name, tenants first, then issuers and trust anchors, policies, devices, certificates
+// and credentials, so that whoever applies them in order finds what they refer to. An entity named twice is loaded
+// once. A credential that is not there any more is gone.
 Result<std::vector<EntityFacts>> load_changed(db::Transaction& tx, std::span<const ChangeRecord> changes);
 
 // for_each_entity walks everything that is not gone, in the same order, a page at a time, and stops at the first error

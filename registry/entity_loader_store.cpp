@@ -4,6 +4,7 @@
 
 #include "db/statement.h"
 #include "registry/entity_loader.h"
+#include "registry/external_entity_loader.h"
 #include "registry/json_text.h"
 
 namespace muster::registry {
@@ -52,11 +53,12 @@ const db::Statement kEachTenant{"each_tenant",
                                 kTenants +
                                     "WHERE t.status IN ('active', 'suspended') AND ($1::uuid[] IS NULL OR"
                                     " t.id = ANY ($1::uuid[])) AND t.id > $2::uuid ORDER BY t.id LIMIT $3::bigint"};
-const db::Statement kEachIssuer{"each_issuer",
-                                kIssuers +
-                                    "WHERE i.tenant_id IS NOT NULL AND i.status <> 'retired' AND ($1::uuid[] IS NULL"
-                                    " OR i.tenant_id = ANY ($1::uuid[])) AND i.id > $2::uuid"
-                                    " ORDER BY i.id LIMIT $3::bigint"};
+const db::Statement kEachIssuer{
+    "each_issuer",
+    kIssuers +
+        "WHERE i.tenant_id IS NOT NULL AND i.status NOT IN ('requested', 'retired') AND ($1::uuid[] IS NULL"
+        " OR i.tenant_id = ANY ($1::uuid[])) AND i.id > $2::uuid"
+        " ORDER BY i.id LIMIT $3::bigint"};
 const db::Statement kEachPolicy{"each_policy",
                                 kPolicies +
                                     "WHERE p.status = 'active' AND ($1::uuid[] IS NULL OR p.tenant_id = ANY"
@@ -84,9 +86,12 @@ EntityFacts read_tenant(const db::Row& row) {
   return TenantFacts{row.id<TenantId>(0), row.text(1), standing_of(row.text_view(2))};
 }
 
-// An issuer that is prepared or retiring vouches as an active one does.
+// An issuer that is prepared or retiring vouches as an active one does; one that is requested or retired, or in a state
+// that this code does not know, vouches for nobody.
 EntityFacts read_issuer(const db::Row& row) {
-  const auto standing = row.text_view(2) == "retired" ? Standing::kGone : Standing::kActive;
+  const auto status = row.text_view(2);
+  const bool vouches = status == "prepare" || status == "active" || status == "retiring";
+  const auto standing = vouches ? Standing::kActive : Standing::kGone;
   return IssuerFacts{row.id<IssuerId>(0), row.id<TenantId>(1), standing, row.sha256(3), row.bytes(4)};
 }
 
@@ -185,7 +190,10 @@ Result<void> walk_certificates(db::Transaction& tx, const db::Param& tenants, Ut
 Result<std::vector<EntityFacts>> load_changed(db::Transaction& tx, std::span<const ChangeRecord> changes) {
   std::vector<EntityFacts> facts;
   facts.reserve(changes.size());
-  for (const KindLoader& loader : kLoaders) MUSTER_TRY_VOID(load_kind(tx, changes, loader, facts));
+  MUSTER_TRY_VOID(load_kind(tx, changes, kLoaders[0], facts));
+  MUSTER_TRY_VOID(load_trust_anchors(tx, changes, facts));
+  for (std::size_t i = 1; i < kLoaders.size(); ++i) MUSTER_TRY_VOID(load_kind(tx, changes, kLoaders[i], facts));
+  MUSTER_TRY_VOID(load_external_credentials(tx, changes, facts));
   return facts;
 }
 
@@ -195,9 +203,11 @@ Result<void> for_each_entity(db::Transaction& tx, std::span<const TenantId> tena
   const db::Param wanted = tenants.empty() ? db::Param(nullptr) : db::Param(ids);
   MUSTER_TRY_VOID(walk_by_id(tx, kEachTenant, wanted, read_tenant, visit));
   MUSTER_TRY_VOID(walk_by_id(tx, kEachIssuer, wanted, read_issuer, visit));
+  MUSTER_TRY_VOID(walk_trust_anchors(tx, wanted, visit));
   MUSTER_TRY_VOID(walk_by_tenant_and_id(tx, kEachPolicy, wanted, read_policy, visit));
   MUSTER_TRY_VOID(walk_by_tenant_and_id(tx, kEachDevice, wanted, read_device, visit));
-  return walk_certificates(tx, wanted, now, visit);
+  MUSTER_TRY_VOID(walk_certificates(tx, wanted, now, visit));
+  return walk_external_credentials(tx, wanted, visit);
 }
 
 }  // namespace muster::registry

@@ -95,4 +95,8 @@ inline constexpr std::string_view kCrlTooOld = "crl.too_old";  // thisUpdate, by
 inline constexpr std::string_view kCrlNextUpdateMissing = "crl.next_update_missing";
 inline constexpr std::string_view kCrlOlderThanHeld = "crl.older_than_held";
 
+// OCSP requests
+inline constexpr std::string_view kOcspMalformed = "ocsp.malformed";
+inline constexpr std::string_view kOcspTooManyCertificates = "ocsp.too_many_certificates";
+
 }  // namespace muster::x509::reasons
