@@ -106,8 +106,11 @@ std::string_view CertificateParser::read_serial(DerReaderView& tbs) {
   const auto serial = tbs.read_integer();
   if (!serial) return kMalformed;
   const bool positive = ((*serial)[0] & 0x80) == 0 && !(serial->size() == 1 && (*serial)[0] == 0);
-  if (!positive || serial->size() > kMaxSerialOctets) return reasons::kCertificateSerialInvalid;
-  state_->serial_hex = to_hex((*serial)[0] == 0 ? serial->subspan(1) : *serial);
+  const bool allowed = positive && serial->size() <= kMaxSerialOctets;
+  if (!allowed && !any_serial_) return reasons::kCertificateSerialInvalid;
+  const bool negative = ((*serial)[0] & 0x80) != 0;
+  const bool sign_octet = (*serial)[0] == 0 && serial->size() > 1;
+  state_->serial_hex = (negative ? "-" : "") + to_hex(sign_octet ? serial->subspan(1) : *serial);
   return kOk;
 }
 

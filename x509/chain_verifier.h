@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: certification path validation (RFC 5280 §6) against anchors given by key, with a report of all findings.
+// Purpose: certification path validation (RFC 5280 §6) of devices' and of our own TLS certificates against anchors
+// given by key, with a report of all findings. The path itself is judged by the code behind x509/path_validator.h.
 //
-// Deviations from RFC 5280: policies are not processed (a critical certificatePolicies extension is accepted, policy
-// constraints and inhibitAnyPolicy are unknown critical extensions here); of name constraints only URI hosts and DNS
-// names are known, a constraint of any other form refuses the path; anchors' own constraints and validity apply;
-// AKI is not compared: the signature decides.
+// Deviations from RFC 5280: any policy is acceptable, but policyConstraints and inhibitAnyPolicy of the path hold;
+// revocation is looked up elsewhere (the registry's list, or CRLs held for an external anchor), so a critical
+// cRLDistributionPoints refuses the path; anchors' own constraints and validity apply; AKI only says whom to try first:
+// the signature decides. What §4 asks of issuers beyond §6 is not demanded here (PathPolicy::require_profile).
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,7 @@
 #include "core/identity.h"
 #include "core/time.h"
 #include "x509/certificate.h"
+#include "x509/chain_finding.h"
 #include "x509/trust_anchor.h"
 
 namespace muster::x509 {
@@ -30,13 +32,6 @@ enum class ChainPurpose {
   kDevice,     // clientAuth, digitalSignature, not a CA, exactly one URI SAN of the form device_uri writes
   kTlsClient,  // clientAuth, digitalSignature, not a CA
   kTlsServer,  // serverAuth, digitalSignature, not a CA
-};
-
-// certificate_index: 0 is the leaf, 1… the intermediates of the path, then the anchor.
-struct ChainFinding {
-  std::string_view reason;  // x509/reasons.h
-  std::size_t certificate_index = 0;
-  std::string parameter;  // for people: a time, an OID; may be empty
 };
 
 struct ChainReport {
@@ -54,7 +49,8 @@ struct ChainPolicy {
   UtcTime now;
 };
 
-// verify_chain builds the one path from `leaf` to an anchor and checks all of it. Thread-safe.
+// verify_chain finds a path from `leaf` to an anchor that obeys all rules, else it reports on the first path found.
+// Thread-safe.
 ChainReport verify_chain(const Certificate& leaf, std::span<const Certificate> intermediates,
                          std::span<const TrustAnchor> anchors, const ChainPolicy& policy);
 

@@ -134,10 +134,7 @@ std::optional<UtcTime> DerReaderView::read_time() {
              element->contents[14] == 'Z') {
     const auto century = two_digits(element->contents, 0);
     const auto year = two_digits(element->contents, 2);
-    // [RFC5280 4.1.2.5] "dates through the year 2049 … MUST be encoded as UTCTime"
-    if (century && year && *century * 100 + *year >= 2050) {
-      time = civil_time(*century * 100 + *year, element->contents.subspan(4));
-    }
+    if (century && year) time = civil_time(*century * 100 + *year, element->contents.subspan(4));
   }
   if (!time) rest_ = before;
   return time;

@@ -47,7 +47,8 @@ class DerReaderView {
   std::optional<std::uint32_t> read_small_unsigned();  // INTEGER from 0 to 2^31 - 1
   // A BIT STRING without unused bits.
   std::optional<BytesView> read_octet_bits();
-  // UTCTime "YYMMDDHHMMSSZ" through 2049, GeneralizedTime "YYYYMMDDHHMMSSZ" from 2050 [RFC5280 4.1.2.5].
+  // UTCTime "YYMMDDHHMMSSZ" or GeneralizedTime "YYYYMMDDHHMMSSZ". [RFC5280 4.1.2.5] CAs write the latter from 2050
+  // only, but "conforming applications MUST be able to process validity dates that are encoded in either".
   std::optional<UtcTime> read_time();
 
  private:

@@ -3,50 +3,111 @@
 
 #include <algorithm>
 
-#include "x509/chain_verifier.h"
+#include "x509/distinguished_name.h"
 #include "x509/reasons.h"
 
 namespace muster::x509 {
 
-std::string_view PathBuilder::search(const Certificate& leaf) {
+namespace {
+
+constexpr std::size_t kMaxSteps = 4096;  // far more than the edges that signature_checks allows can ask for
+
+// The likeliest issuer first: every wrong guess costs a signature check.
+int likelihood(const Certificate& subject, const Certificate& candidate, UtcTime now) {
+  const BytesView wanted = subject.authority_key_id();
+  const bool same_key_id = !wanted.empty() && std::ranges::equal(wanted, candidate.subject_key_id());
+  const bool current = candidate.not_before() <= now && now <= candidate.not_after();
+  return (same_key_id ? 4 : 0) + (current ? 2 : 0) + (candidate.is_ca() ? 1 : 0);
+}
+
+}  // namespace
+
+std::string_view PathBuilder::search(const Certificate& leaf, const Judge& judge) {
   path_.push_back(&leaf);
-  if (extend()) return {};
-  if (signature_checks_ >= kMaxSignatureChecks) return reasons::kChainSearchExhausted;
+  extend(judge);
+  if (work_.paths > 0) return {};
+  if (is_exhausted()) return reasons::kChainSearchExhausted;
   return too_long_ ? reasons::kChainTooLong : reasons::kChainAnchorUnknown;
 }
 
-bool PathBuilder::extend() {
-  const Certificate& last = *path_.back();
-  for (std::size_t i = 0; i < anchors_.size(); ++i) {
-    const bool named = std::ranges::equal(anchors_[i].certificate().subject(), last.issuer());
-    if (!named || !is_signed_by(last, anchors_[i].key())) continue;
-    anchor_index_ = i;
-    return true;
-  }
-  for (const Certificate& candidate : intermediates_) {
-    if (!std::ranges::equal(candidate.subject(), last.issuer()) || is_in_path(candidate)) continue;
-    if (path_.size() + 2 > kMaxPathLength) {  // the candidate and an anchor would follow
+bool PathBuilder::is_exhausted() const {
+  return work_.signature_checks >= policy_.limits.signature_checks || work_.paths >= policy_.limits.paths ||
+         work_.steps >= kMaxSteps;
+}
+
+// True: stop, a path was accepted.
+bool PathBuilder::extend(const Judge& judge) {
+  if (extend_to_anchor(judge)) return true;
+  for (const Certificate* candidate : candidates(*path_.back())) {
+    if (path_.size() + 2 > policy_.limits.path_length) {  // the candidate and an anchor would follow
       too_long_ = true;
       return false;
     }
-    if (signature_checks_ >= kMaxSignatureChecks) return false;
-    const auto key = PublicKey::parse(candidate.spki());
-    if (!key.ok() || !is_signed_by(last, *key)) continue;
-    path_.push_back(&candidate);
-    if (extend()) return true;
+    if (is_exhausted()) return false;
+    if (!is_signed_by(*path_.back(), *candidate, nullptr)) continue;
+    path_.push_back(candidate);
+    const bool accepted = extend(judge);
     path_.pop_back();
+    if (accepted) return true;
   }
   return false;
 }
 
-bool PathBuilder::is_signed_by(const Certificate& subject, const PublicKey& key) {
-  if (signature_checks_ >= kMaxSignatureChecks) return false;
-  ++signature_checks_;
-  return key.verify(subject.signature_algorithm(), subject.tbs(), subject.signature()).ok();
+bool PathBuilder::extend_to_anchor(const Judge& judge) {
+  const Certificate& last = *path_.back();
+  for (std::size_t i = 0; i < anchors_.size(); ++i) {
+    const Certificate& anchor = anchors_[i].certificate;
+    if (is_exhausted()) return false;
+    ++work_.steps;
+    if (!is_same_name(anchor.subject(), last.issuer()) || !is_signed_by(last, anchor, &anchors_[i].key)) continue;
+    ++work_.paths;
+    path_.push_back(&anchor);
+    const bool accepted = judge(path_, i);
+    path_.pop_back();
+    if (accepted) return true;
+  }
+  return false;
 }
 
+std::vector<const Certificate*> PathBuilder::candidates(const Certificate& subject) {
+  std::vector<std::pair<int, const Certificate*>> ranked;
+  for (const Certificate& candidate : intermediates_) {
+    ++work_.steps;
+    if (!is_same_name(candidate.subject(), subject.issuer()) || is_in_path(candidate)) continue;
+    ranked.emplace_back(-likelihood(subject, candidate, policy_.now), &candidate);
+  }
+  std::ranges::stable_sort(ranked, {}, &std::pair<int, const Certificate*>::first);
+  std::vector<const Certificate*> result;
+  for (const auto& [rank, candidate] : ranked) result.push_back(candidate);
+  return result;
+}
+
+// `key` where it is loaded already, else nullptr.
+bool PathBuilder::is_signed_by(const Certificate& subject, const Certificate& issuer, const VerificationKey* key) {
+  for (const Edge& edge : edges_) {
+    if (edge.subject == &subject && edge.issuer == &issuer) return edge.verified;
+  }
+  if (work_.signature_checks >= policy_.limits.signature_checks) return false;
+  ++work_.signature_checks;
+  const auto verify = [&](const VerificationKey& with) {
+    return with.verify(subject.signature_algorithm(), subject.tbs(), subject.signature()).ok();
+  };
+  bool verified = false;
+  if (key != nullptr) {
+    verified = verify(*key);
+  } else if (const auto loaded = VerificationKey::parse(issuer.spki(), policy_.algorithms); loaded.ok()) {
+    verified = verify(*loaded);
+  }
+  edges_.push_back({&subject, &issuer, verified});
+  return verified;
+}
+
+// The same CA twice, under whatever certificate, is a loop.
 bool PathBuilder::is_in_path(const Certificate& certificate) const {
-  return std::ranges::any_of(path_, [&](const Certificate* seen) { return seen->id() == certificate.id(); });
+  return std::ranges::any_of(path_, [&](const Certificate* seen) {
+    return seen->id() == certificate.id() ||
+           (seen->spki_sha256() == certificate.spki_sha256() && is_same_name(seen->subject(), certificate.subject()));
+  });
 }
 
 }  // namespace muster::x509

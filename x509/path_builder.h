@@ -2,40 +2,62 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "x509/certificate.h"
-#include "x509/trust_anchor.h"
+#include "x509/path_validator.h"
+#include "x509/public_key.h"
+#include "x509/verification_key.h"
 
 namespace muster::x509 {
 
-// PathBuilder searches a path from a leaf to an anchor: names chain and each signature verifies with the next key.
-// Depth and signature checks are bounded. Views its arguments, which must outlive it. Private to x509/; used once.
+// An anchor as the search sees it.
+struct AnchorCandidate {
+  Certificate certificate;
+  VerificationKey key;
+};
+
+// PathBuilder searches paths from a leaf to an anchor: names chain and each signature verifies with the next key. It
+// goes back and tries another way where a path is refused. Bounded by PathLimits; counts into PathWork. Views its
+// arguments, which must outlive it. Private to x509/; used once.
 class PathBuilder {
  public:
-  PathBuilder(std::span<const Certificate> intermediates, std::span<const TrustAnchor> anchors)
-      : intermediates_(intermediates), anchors_(anchors) {}
+  // Leaf … anchor. True: this is the one; false: search on.
+  using Judge = std::function<bool(const std::vector<const Certificate*>& path, std::size_t anchor_index)>;
 
-  // Returns an empty reason when a path was found, else chain.anchor_unknown, chain.too_long or
+  PathBuilder(std::span<const Certificate> intermediates, std::span<const AnchorCandidate> anchors,
+              const PathPolicy& policy, PathWork& work)
+      : intermediates_(intermediates), anchors_(anchors), policy_(policy), work_(work) {}
+
+  // Returns an empty reason when at least one path was judged, else chain.anchor_unknown, chain.too_long or
   // chain.search_exhausted.
-  std::string_view search(const Certificate& leaf);
-
-  const std::vector<const Certificate*>& path() const { return path_; }  // leaf … last intermediate, without the anchor
-  std::optional<std::size_t> anchor_index() const { return anchor_index_; }
+  std::string_view search(const Certificate& leaf, const Judge& judge);
 
  private:
-  bool extend();
-  bool is_signed_by(const Certificate& subject, const PublicKey& key);
+  struct Edge {
+    const Certificate* subject;
+    const Certificate* issuer;
+    bool verified;
+  };
+  bool extend(const Judge& judge);
+  bool extend_to_anchor(const Judge& judge);
+  std::vector<const Certificate*> candidates(const Certificate& subject);
+  bool is_signed_by(const Certificate& subject, const Certificate& issuer, const VerificationKey* key);
   bool is_in_path(const Certificate& certificate) const;
+  bool is_exhausted() const;
 
   std::span<const Certificate> intermediates_;
-  std::span<const TrustAnchor> anchors_;
+  std::span<const AnchorCandidate> anchors_;
+  const PathPolicy& policy_;
+  PathWork& work_;
   std::vector<const Certificate*> path_;
-  std::optional<std::size_t> anchor_index_;
-  std::size_t signature_checks_ = 0;
+  std::vector<Edge> edges_;  // signatures that were checked already: none is checked twice
   bool too_long_ = false;
 };
 
