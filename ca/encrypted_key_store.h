@@ -19,7 +19,7 @@ class EncryptedKeyStore final : public KeyStore {
   KeyStoreKind kind() const override { return KeyStoreKind::kFile; }
   Result<NewKey> generate(const KeyOwner& owner, x509::KeyKind kind) override;
   Result<std::shared_ptr<const SigningKey>> load(const KeyOwner& owner, const StoredKey& key) override;
-  Result<void> remove(const StoredKey&) override { return {}; }
+  Result<void> remove(const KeyOwner&, const StoredKey&) override { return {}; }
 
   // The blob under the primary key-encryption key; the new blob was opened again before it is returned.
   // Reasons: key.unwrap_failed, kek.unknown.

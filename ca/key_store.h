@@ -72,14 +72,15 @@ class KeyStore {
  public:
   virtual ~KeyStore() = default;
   virtual KeyStoreKind kind() const = 0;
-  // Makes a key pair. Reasons: key.algorithm_unavailable, signer.unavailable, signer.token_unavailable.
+  // Makes a key pair. Reasons: key.algorithm_unavailable, signer.unavailable, signer.token_unavailable,
+  // signer.token_pin_refused.
   virtual Result<NewKey> generate(const KeyOwner& owner, x509::KeyKind kind) = 0;
   // Reasons: key.unwrap_failed, kek.unknown (file), key.not_found, key.extractable (pkcs11), key.mismatch,
   // signer.token_unavailable. The private half was then used once and fits `spki_sha256`.
   virtual Result<std::shared_ptr<const SigningKey>> load(const KeyOwner& owner, const StoredKey& key) = 0;
-  // Destroys what the store itself keeps of a key; with the encrypted store that is nothing: the row is the key.
-  // Idempotent. Reason: signer.token_unavailable.
-  virtual Result<void> remove(const StoredKey& key) = 0;
+  // Destroys what the store itself keeps of a key of `owner`; with the encrypted store that is nothing: the row is the
+  // key. Idempotent. Reason: signer.token_unavailable.
+  virtual Result<void> remove(const KeyOwner& owner, const StoredKey& key) = 0;
 };
 
 }  // namespace muster::ca

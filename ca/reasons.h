@@ -20,6 +20,7 @@ inline constexpr std::string_view kSignerKeyNotLoaded = "signer.key_not_loaded";
 inline constexpr std::string_view kSignerIssuerMismatch = "signer.issuer_mismatch";
 inline constexpr std::string_view kSignerUnavailable = "signer.unavailable";
 inline constexpr std::string_view kSignerTokenUnavailable = "signer.token_unavailable";  // HTTP 503: try again later
+inline constexpr std::string_view kSignerTokenPinRefused = "signer.token_pin_refused";  // 503 until the file changes
 inline constexpr std::string_view kSignerStoreNotConfigured = "signer.store_not_configured";
 
 inline constexpr std::string_view kProfileInvalid = "profile.invalid";

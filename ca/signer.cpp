@@ -8,6 +8,7 @@
 
 #include "ca/der_writer.h"
 #include "ca/encrypted_key_store.h"
+#include "ca/pkcs11_key_store.h"
 #include "ca/reasons.h"
 #include "ca/signature_algorithm.h"
 #include "core/encoding.h"
@@ -68,12 +69,14 @@ struct Signer::Impl {
   };
 
   Impl(KeyStoreConfig config, const std::string& deployment)
-      : ring(std::move(config.key_ring)), preferred(config.store), file(ring, deployment) {}
+      : ring(std::move(config.key_ring)), preferred(config.store), file(ring, deployment) {
+    if (config.token) token.emplace(std::move(*config.token), deployment);
+  }
 
   // nullptr: not configured.
   KeyStore* store(KeyStoreKind kind) {
     if (kind == KeyStoreKind::kFile) return &file;
-    return nullptr;
+    return token ? &*token : nullptr;
   }
 
   std::shared_ptr<const LoadedKey> find(const IssuerId& issuer) const {
@@ -93,6 +96,7 @@ struct Signer::Impl {
   const std::shared_ptr<KeyRing> ring;
   const KeyStoreKind preferred;
   EncryptedKeyStore file;
+  std::optional<Pkcs11KeyStore> token;
   mutable std::shared_mutex mutex;
   std::unordered_map<IssuerId, std::shared_ptr<const LoadedKey>> keys;  // guarded by mutex
 };
@@ -129,10 +133,12 @@ void Signer::unload(const IssuerId& issuer) {
 }
 
 void Signer::discard(const IssuerId& issuer, const GeneratedKey& key) {
-  unload(issuer);
+  const auto loaded = impl_->find(issuer);
   KeyStore* store = impl_->store(key.store);
-  if (store == nullptr) return;
-  const auto removed = store->remove({key.id, key.spki_sha256, key.wrapped, key.store, key.token_reference});
+  unload(issuer);
+  if (store == nullptr || loaded == nullptr) return;
+  const StoredKey stored{key.id, key.spki_sha256, key.wrapped, key.store, key.token_reference};
+  const auto removed = store->remove(loaded->owner, stored);
   if (!removed.ok()) Log("signer").warning("key stays in the token", {{"error", to_log_text(removed.error())}});
 }
 

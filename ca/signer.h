@@ -43,8 +43,8 @@ class Signer {
   // signer.store_not_configured.
   Result<void> load(const KeyOwner& owner, const StoredKey& key);
   void unload(const IssuerId& issuer);
-  // Unloads a key whose issuer was not stored after all, and removes it from its token. What cannot be removed now
-  // stays there as a key that no row names.
+  // Unloads a key that this process made, whose issuer was not stored after all, and removes it from its token. What
+  // cannot be removed now stays there as a key that no row names.
   void discard(const IssuerId& issuer, const GeneratedKey& key);
   bool is_loaded(const IssuerId& issuer) const;
 

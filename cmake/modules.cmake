@@ -12,7 +12,7 @@ set(MUSTER_LIBS_x509 OpenSSL::Crypto OpenSSL::SSL)
 
 set(MUSTER_DIR_ca ca)
 set(MUSTER_DEPS_ca core x509)
-set(MUSTER_LIBS_ca OpenSSL::Crypto)
+set(MUSTER_LIBS_ca OpenSSL::Crypto muster_pkcs11_headers ${CMAKE_DL_LIBS})
 
 set(MUSTER_DIR_db db)
 set(MUSTER_DEPS_db core)
