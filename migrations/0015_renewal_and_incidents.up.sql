@@ -10,7 +10,7 @@ CREATE TABLE muster.incidents (
   spki_sha256 bytea       CONSTRAINT incidents_spki_whole CHECK (octet_length(spki_sha256) = 32),
   certificate_count integer NOT NULL,
   reason      text        NOT NULL CONSTRAINT incidents_reason_bounded CHECK (octet_length(reason) <= 256),
-  created_at  timestamptz NOT NULL,
+  created_at  timestamptz NOT NULL DEFAULT now(),  -- by the clock that certificates.created_at has
   created_by  text        NOT NULL CONSTRAINT incidents_created_by_bounded CHECK (octet_length(created_by) <= 256),
   CONSTRAINT incidents_pk PRIMARY KEY (tenant_id, id),
   CONSTRAINT incidents_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers (tenant_id, id),
@@ -73,7 +73,7 @@ CREATE POLICY renewal_settings_system_read ON muster.renewal_settings FOR SELECT
 -- left out here. kind 3 is a connect, octets 105 to 136 of record v1 are the certificate's id (docs/formats/record.md).
 -- Two callers at once share the partitions.
 CREATE FUNCTION muster.take_connects(p_limit integer)
-RETURNS TABLE (tenant_id uuid, device_id uuid, certificate_id bytea) LANGUAGE plpgsql SECURITY DEFINER
+RETURNS TABLE (tenant_id uuid, device_id uuid, certificate_id bytea, reported_by text) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   head record;
@@ -95,7 +95,7 @@ BEGIN
     v_from := greatest(v_from, head.first_offset);
     v_to := greatest(v_from, least(head.next_offset, v_from + p_limit));
     RETURN QUERY EXECUTE format(
-      'SELECT DISTINCT r.tenant_id, r.device_id, substr(r.record, 105, 32) FROM log.%I r '
+      'SELECT DISTINCT r.tenant_id, r.device_id, substr(r.record, 105, 32), a.role::text FROM log.%I r '
       'JOIN log.appenders a ON a.id = r.appender AND a.active AND (a.tenants IS NULL OR r.tenant_id = ANY (a.tenants)) '
       'WHERE r.log_offset >= $1 AND r.log_offset < $2 AND r.kind = 3', head.name) USING v_from, v_to;
     UPDATE muster.connect_positions p SET next_offset = v_to
