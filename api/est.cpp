@@ -192,7 +192,7 @@ Result<http::Response> serverkeygen(EstCall& call) {
 }
 
 Result<http::Response> fullcmc(EstCall&) {
-  return Error{ErrorCode::kUnsupported, reasons::kEstFullCmc, "use simpleenroll or simplereenroll"};
+  return Error{ErrorCode::kNotFound, reasons::kEstFullCmc, "use simpleenroll or simplereenroll"};
 }
 
 http::Response answer(ApiContext& context, const http::Request& request, Handle handle) {
@@ -207,7 +207,7 @@ http::Response answer(ApiContext& context, const http::Request& request, Handle 
   }
   const Error& error = response.error();
   const int status = http_status(error);
-  if (status >= 500 && error.reason != reasons::kEstFullCmc) {
+  if (status >= 500) {
     log.error("EST request failed", {{"request_id", request.request_id}, {"error", to_log_text(error)}});
   }
   http::Response problem = to_problem(error, request.request_id);

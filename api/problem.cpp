@@ -12,9 +12,8 @@ namespace muster::api {
 namespace {
 
 // Reasons whose status says more than their code's.
-constexpr std::array<std::pair<std::string_view, int>, 6> kByReason{{
+constexpr std::array<std::pair<std::string_view, int>, 5> kByReason{{
     {reasons::kEstMediaType, 415},
-    {reasons::kEstFullCmc, 501},
     {registry::kIdempotencyBodyDiffers, 422},
     {registry::kChangesReloadRequired, 410},
     {reasons::kRateLimited, 429},

@@ -27,12 +27,12 @@ inline constexpr std::string_view kAuthDevice = "auth.device_inactive";  // 403
 inline constexpr std::string_view kForbidden = "auth.forbidden";         // 403: not in this role
 inline constexpr std::string_view kRoleInvalid = "token.role_invalid";   // 400: no such role at this place
 inline constexpr std::string_view kClaimCertificate = "claim.certificate_unusable";  // 400
-inline constexpr std::string_view kEstLabelUnknown = "est.label_unknown";             // 404
-inline constexpr std::string_view kEstMediaType = "est.media_type_unsupported";       // 415
-inline constexpr std::string_view kEstBody = "est.body_malformed";                    // 400
-inline constexpr std::string_view kEstDeviceUnnamed = "est.device_unnamed";           // 400
-inline constexpr std::string_view kEstNamesDiffer = "est.names_differ";               // 400: re-enrolling as another
-inline constexpr std::string_view kEstFullCmc = "est.fullcmc_unsupported";            // 501
-inline constexpr std::string_view kStreamUnknown = "stream.not_found";   // 404
+inline constexpr std::string_view kEstLabelUnknown = "est.label_unknown";            // 404
+inline constexpr std::string_view kEstMediaType = "est.media_type_unsupported";      // 415
+inline constexpr std::string_view kEstBody = "est.body_malformed";                   // 400
+inline constexpr std::string_view kEstDeviceUnnamed = "est.device_unnamed";          // 400
+inline constexpr std::string_view kEstNamesDiffer = "est.names_differ";              // 400: re-enrolling as another
+inline constexpr std::string_view kEstFullCmc = "est.fullcmc_unsupported";  // 404: RFC 7030 §4.3 leaves it open
+inline constexpr std::string_view kStreamUnknown = "stream.not_found";      // 404
 
 }  // namespace muster::api::reasons

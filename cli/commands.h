@@ -19,6 +19,9 @@ void declare_device(Command& root);
 void declare_cert(Command& root);
 void declare_policy(Command& root);
 void declare_token(Command& root);
+void declare_claim(Command& root);
+void declare_est(Command& root);
+void declare_key(Command& root);
 void declare_audit(Command& root);
 void declare_stream(Command& root);
 

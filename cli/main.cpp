@@ -21,7 +21,10 @@ void declare_all(muster::cli::Command& root) {
   declare_cert(root);
   declare_policy(root);
   declare_token(root);
-  declare_audit(root);
+  declare_claim(root);
+  declare_est(root);
+  declare_key(root);
+    declare_audit(root);
   declare_stream(root);
 }
 
