@@ -28,7 +28,13 @@ bool tenant_admin_may(Action action) {
     case Action::kClaimWrite:
     case Action::kEstRead:
     case Action::kEstWrite:
+    case Action::kTrustAnchorRead:
+    case Action::kTrustAnchorWrite:
     case Action::kIssuerRead:
+    case Action::kIssuerWrite:
+    case Action::kRenewalRead:
+    case Action::kIncidentRead:
+    case Action::kIncidentWrite:
     case Action::kStreamRead:
     case Action::kAuditRead: return true;
     default: return false;
@@ -43,6 +49,7 @@ bool factory_may(Action action) {
     case Action::kBatchRun:
     case Action::kBatchRead:
     case Action::kProfileRead:
+    case Action::kRenewalRead:
     case Action::kIssuerRead: return true;
     default: return false;
   }
@@ -60,7 +67,10 @@ bool auditor_may(Action action) {
     case Action::kTokenRead:
     case Action::kClaimRead:
     case Action::kEstRead:
+    case Action::kTrustAnchorRead:
     case Action::kIssuerRead:
+    case Action::kRenewalRead:
+    case Action::kIncidentRead:
     case Action::kAuditRead:
     case Action::kEdgeRead:
     case Action::kMetricsRead: return true;
@@ -72,6 +82,7 @@ bool auditor_may(Action action) {
 bool device_may(Action action) {
   switch (action) {
     case Action::kDeviceRead:
+    case Action::kRenewalRead:
     case Action::kCertificateIssue:
     case Action::kCertificateRevoke: return true;
     default: return false;

@@ -38,10 +38,17 @@ enum class Action {
   kEstRead,
   kEstWrite,
   kIssuerRead,
+  kIssuerWrite,
+  kRenewalRead,
+  kIncidentRead,
+  kIncidentWrite,
+  kTrustAnchorRead,
+  kTrustAnchorWrite,
   kStreamRead,
   kAuditRead,
   kEdgeRead,
   kEdgeWrite,
+  kKeysManage,  // of CAs: platform-admin alone
   kMetricsRead,
 };
 

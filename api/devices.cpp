@@ -168,6 +168,7 @@ Result<http::Response> remove(Call& call) {
     event.detail.emplace_back(registry::AuditField::kCount, std::to_string(revoked));
     return append_event(tx, event);
   }));
+  call.context.authority.note_revocation();
   http::Response response;
   response.status = 204;
   return response;

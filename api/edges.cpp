@@ -124,6 +124,7 @@ Result<http::Response> remove(Call& call) {
     return append_event(tx, call.event("edge.remove", "edge:" + edge.id.text(), edge.name));
   });
   if (!removed.ok()) return std::move(removed).error();
+  call.context.authority.note_revocation();
   const auto dropped = db::run_in_transaction(call.context.pool, call.scope(),
                                               [&](db::Transaction& tx) { return registry::drop_edge_role(tx, id); });
   if (!dropped.ok()) {

@@ -16,6 +16,9 @@ http::Router make_rest_router(ApiContext& context) {
   add_est_settings(operations);
   add_edges(operations);
   add_issuers(operations);
+  add_renewal(operations);
+  add_trust_anchors(operations);
+  add_keys(operations);
   add_audit(operations);
   add_checks(operations);
   add_streams(operations);
@@ -39,6 +42,7 @@ http::Router make_plain_router(ApiContext& context) {
   http::Router router;
   add_health(router);
   add_crl(context, router);
+  add_ocsp(context, router);
   return router;
 }
 

@@ -23,6 +23,9 @@ void add_claims(Operations& operations);
 void add_est_settings(Operations& operations);
 void add_edges(Operations& operations);
 void add_issuers(Operations& operations);
+void add_renewal(Operations& operations);
+void add_trust_anchors(Operations& operations);
+void add_keys(Operations& operations);
 void add_audit(Operations& operations);
 void add_checks(Operations& operations);
 void add_streams(Operations& operations);
@@ -32,6 +35,7 @@ void add_system(ApiContext& context, http::Router& router);       // healthz, re
 void add_health(http::Router& router);                            // healthz alone
 void add_crl(ApiContext& context, http::Router& router);          // /crl/{issuer}/{shard}
 void add_est(ApiContext& context, http::Router& router);          // RFC 7030, by what authenticates there
+void add_ocsp(ApiContext& context, http::Router& router);         // /ocsp
 void add_edge_join(ApiContext& context, http::Router& router);    // by join token
 void add_edge_stream(ApiContext& context, http::Router& router);  // by infrastructure certificate
 

@@ -86,7 +86,8 @@ Result<void> HttpServer::open() {
     return verify_infrastructure_certificate(context_, chain);
   });
   MUSTER_TRY(edges_, http::Listener::create(edges, make_edges_router(context_), context_.metrics));
-  const auto plain = listener_config("plain", config_.plain, 8);
+  auto plain = listener_config("plain", config_.plain, 8);
+  plain.limits.opaque_prefix = "/ocsp/";
   MUSTER_TRY(plain_, http::Listener::create(plain, make_plain_router(context_), context_.metrics));
   return {};
 }

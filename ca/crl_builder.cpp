@@ -2,6 +2,7 @@
 #include "ca/crl_builder.h"
 
 #include <algorithm>
+#include <array>
 
 #include "ca/der_writer.h"
 #include "ca/reasons.h"
@@ -21,49 +22,22 @@ constexpr std::uint8_t kUnspecified = 0;
 constexpr std::uint8_t kUnusedReason = 7;  // [RFC5280 5.3.1] the value 7 is not used
 constexpr std::uint8_t kLastReason = 10;   // aACompromise
 
-struct Entry {
-  Bytes serial;
-  UtcTime revoked_at;
-  std::uint8_t reason_code;
-};
+// [RFC5280 5.3.1] SEQUENCE { SEQUENCE { id-ce-cRLReasons, OCTET STRING { ENUMERATED } } } but for the code itself.
+constexpr std::array<std::uint8_t, 13> kReasonExtension{0x30, 0x0C, 0x30, 0x0A, 0x06, 0x03, 0x55,
+                                                        0x1D, 0x15, 0x04, 0x03, 0x0A, 0x01};
+constexpr std::size_t kMaxSerial = 20;
+constexpr std::size_t kEntrySize = 52;  // of one with a serial of 20 octets and a reason
 
-Result<std::vector<Entry>> decode_entries(const std::vector<x509::CrlEntry>& entries) {
-  const Error invalid{ErrorCode::kInternal, reasons::kProfileInvalid, "CRL entry"};
-  std::vector<Entry> decoded;
-  decoded.reserve(entries.size());
-  for (const x509::CrlEntry& entry : entries) {
-    auto serial = from_hex(entry.serial_hex);
-    if (!serial.ok() || serial->empty() || serial->size() > 20) return invalid;
-    if (entry.reason_code == kUnusedReason || entry.reason_code > kLastReason) return invalid;
-    decoded.push_back({std::move(serial).value(), entry.revoked_at, entry.reason_code});
-  }
-  return decoded;
-}
-
-void write_entry(DerWriter& writer, const Entry& entry) {
-  writer.constructed(tag::kSequence, [&] {
-    writer.unsigned_integer(entry.serial);
-    writer.time(entry.revoked_at);
-    if (entry.reason_code == kUnspecified) return;  // [RFC5280 5.3.1] then the extension should be absent
-    writer.constructed(tag::kSequence, [&] {
-      writer.constructed(tag::kSequence, [&] {
-        writer.oid(oid::kReasonCode);
-        writer.constructed(tag::kOctetString, [&] { writer.primitive(tag::kEnumerated, {&entry.reason_code, 1}); });
-      });
-    });
-  });
-}
-
-void write_extensions(DerWriter& writer, const CrlOrder& order) {
+void write_extensions(DerWriter& writer, const CrlHead& head) {
   writer.constructed(tag::kSequence, [&] {
     writer.oid(oid::kAuthorityKeyId);
     writer.constructed(tag::kOctetString, [&] {
-      writer.constructed(tag::kSequence, [&] { writer.primitive(tag::context(0), order.issuer.subject_key_id); });
+      writer.constructed(tag::kSequence, [&] { writer.primitive(tag::context(0), head.issuer.subject_key_id); });
     });
   });
   writer.constructed(tag::kSequence, [&] {
     writer.oid(oid::kCrlNumber);
-    writer.constructed(tag::kOctetString, [&] { writer.small_integer(order.number); });
+    writer.constructed(tag::kOctetString, [&] { writer.small_integer(head.number); });
   });
   // Critical, so that one shard's CRL cannot be shown in place of another's.
   writer.constructed(tag::kSequence, [&] {
@@ -72,7 +46,8 @@ void write_extensions(DerWriter& writer, const CrlOrder& order) {
     writer.constructed(tag::kOctetString, [&] {
       writer.constructed(tag::kSequence, [&] {
         writer.constructed(tag::context_constructed(0), [&] {
-          writer.constructed(tag::context_constructed(0), [&] { writer.text(tag::context(6), crl_uri(order.issuer, order.shard)); });
+          writer.constructed(tag::context_constructed(0), 
+                             [&] { writer.text(tag::context(6), crl_uri(head.issuer, head.shard)); });
         });
       });
     });
@@ -81,27 +56,62 @@ void write_extensions(DerWriter& writer, const CrlOrder& order) {
 
 }  // namespace
 
-Result<Bytes> build_tbs_crl(const CrlOrder& order) {
-  MUSTER_TRY(const std::vector<Entry> entries, decode_entries(order.entries));
-  // Entries are written apart: their headers are then inserted into small buffers only.
-  Bytes list;
-  for (const Entry& entry : entries) {
-    DerWriter one;
-    write_entry(one, entry);
-    list.insert(list.end(), one.bytes().begin(), one.bytes().end());
+void CrlBuilder::expect(std::size_t entries) { list_.reserve(list_.size() + entries * kEntrySize); }
+
+Result<void> CrlBuilder::add(BytesView serial, UtcTime revoked_at, std::uint8_t reason_code) {
+  while (serial.size() > 1 && serial[0] == 0) serial = serial.subspan(1);
+  const bool reason_fits = reason_code <= kLastReason && reason_code != kUnusedReason;
+  if (serial.empty() || serial.size() > kMaxSerial || !reason_fits) {
+    return Error{ErrorCode::kInternal, reasons::kProfileInvalid, "CRL entry"};
   }
+  if (time_.empty() || revoked_at != time_of_) {  // many are revoked at once: written once
+    DerWriter writer;
+    writer.time(revoked_at);
+    time_ = writer.take();
+    time_of_ = revoked_at;
+  }
+  const bool with_sign = (serial[0] & 0x80) != 0;
+  const bool with_reason = reason_code != kUnspecified;  // [RFC5280 5.3.1] else the extension should be absent
+  const std::size_t number = serial.size() + (with_sign ? 1 : 0);
+  const std::size_t size = 2 + number + time_.size() + (with_reason ? kReasonExtension.size() + 1 : 0);
+  // All lengths are below 128: one octet each.
+  list_.insert(list_.end(), {tag::kSequence, static_cast<std::uint8_t>(size), tag::kInteger,
+                             static_cast<std::uint8_t>(number)});
+  if (with_sign) list_.push_back(0);
+  list_.insert(list_.end(), serial.begin(), serial.end());
+  list_.insert(list_.end(), time_.begin(), time_.end());
+  if (with_reason) {
+    list_.insert(list_.end(), kReasonExtension.begin(), kReasonExtension.end());
+    list_.push_back(reason_code);
+  }
+  ++count_;
+  return {};
+}
+
+Bytes CrlBuilder::finish(const CrlHead& head) const {
   DerWriter writer;
+  writer.reserve(list_.size() + 1024);
   writer.constructed(tag::kSequence, [&] {
     writer.small_integer(1);  // v2
-    writer.raw(signature_algorithm(order.issuer.algorithm));
-    writer.raw(order.issuer.name);
-    writer.time(order.this_update);
-    writer.time(order.next_update);
-    if (!list.empty()) writer.primitive(tag::kSequence, list);  // [RFC5280 5.1.2.6] absent when nothing is revoked
+    writer.raw(signature_algorithm(head.issuer.algorithm));
+    writer.raw(head.issuer.name);
+    writer.time(head.this_update);
+    writer.time(head.next_update);
+    if (!list_.empty()) writer.primitive(tag::kSequence, list_);  // [RFC5280 5.1.2.6] absent when nothing is revoked
     writer.constructed(tag::context_constructed(0),
-                       [&] { writer.constructed(tag::kSequence, [&] { write_extensions(writer, order); }); });
+                       [&] { writer.constructed(tag::kSequence, [&] { write_extensions(writer, head); }); });
   });
   return writer.take();
+}
+
+Result<Bytes> build_tbs_crl(const CrlHead& head, const std::vector<x509::CrlEntry>& entries) {
+  CrlBuilder builder;
+  for (const x509::CrlEntry& entry : entries) {
+    const auto serial = from_hex(entry.serial_hex);
+    if (!serial.ok()) return Error{ErrorCode::kInternal, reasons::kProfileInvalid, "CRL entry"};
+    MUSTER_TRY_VOID(builder.add(*serial, entry.revoked_at, entry.reason_code));
+  }
+  return builder.finish(head);
 }
 
 std::uint64_t next_crl_number(std::uint64_t previous, UtcTime now) {

@@ -13,6 +13,7 @@ namespace muster::ca {
 // DerWriter appends DER elements (X.690). Confined to one thread.
 class DerWriter {
  public:
+  void reserve(std::size_t octets) { out_.reserve(octets); }
   void raw(BytesView der) { out_.insert(out_.end(), der.begin(), der.end()); }
   void primitive(std::uint8_t tag, BytesView contents);
   void text(std::uint8_t tag, std::string_view contents) { primitive(tag, as_bytes(contents)); }

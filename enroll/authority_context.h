@@ -18,6 +18,7 @@
 #include "enroll/issuer_cache.h"
 #include "enroll/registration_authority.h"
 #include "registry/audit_store.h"
+#include "x509/blocked_keys.h"
 
 namespace muster::enroll {
 
@@ -30,14 +31,17 @@ struct AuthorityContext {
   const Clock& clock;
   MetricsRegistry& metrics;
   Log log{"enroll"};
+  x509::BlockedKeys blocked_keys{};
 
   // Set by initialise_deployment, then constant.
   std::unique_ptr<ca::Signer> signer{};
   std::unique_ptr<IssuerCache> issuers{};
-  std::shared_ptr<const LoadedIssuer> device_root{};
-  std::shared_ptr<const LoadedIssuer> device_intermediate{};
   std::shared_ptr<const LoadedIssuer> infrastructure_root{};
   std::atomic<bool> initialised{false};
+
+  // Grows after each transaction of this process that may have revoked something, before its caller is answered: what
+  // was read of the registry before is looked at again (CRLs, OCSP).
+  std::atomic<std::uint64_t> revocations{0};
 
   // Reason: enroll.not_initialised.
   Result<void> require_initialised() const;

@@ -3,89 +3,150 @@
 
 #include "ca/crl_builder.h"
 #include "ca/signer.h"
-#include "core/encoding.h"
-#include "db/transaction.h"
 #include "enroll/reasons.h"
 #include "registry/issuer_store.h"
-#include "x509/crl.h"
 
 namespace muster::enroll {
 
 namespace {
 
-constexpr std::uint32_t kOnlyShard = 0;
 constexpr std::chrono::seconds kLookInterval{5};
 // thisUpdate lies a little back, for relying parties whose clocks are behind.
 constexpr std::chrono::seconds kBackdate{60};
+// [RFC5280 3.3] an entry stays on at least one CRL after the certificate expired.
+constexpr int kPeriodsKept = 2;
+// A build that takes longer than this waits ten times its own time before the next one: a million entries in one shard
+// cost a tenth of a core at most, however fast certificates are revoked or CRLs are asked for.
+constexpr std::chrono::milliseconds kCheapBuild{250};
+constexpr int kRestFactor = 10;
 
-std::vector<x509::CrlEntry> to_entries(const std::vector<registry::RevokedEntry>& revoked) {
-  std::vector<x509::CrlEntry> entries;
-  entries.reserve(revoked.size());
-  for (const registry::RevokedEntry& entry : revoked) {
-    const bool sign_octet = entry.serial.size() > 1 && entry.serial[0] == 0;
-    const BytesView serial = BytesView{entry.serial}.subspan(sign_octet ? 1 : 0);
-    entries.push_back({to_hex(serial), entry.revoked_at, static_cast<std::uint8_t>(entry.reason)});
-  }
-  return entries;
+UtcTime due_at(UtcTime this_update, UtcTime next_update) { return this_update + (next_update - this_update) / 2; }
+
+bool is_current(const registry::CrlState& state, UtcTime now) {
+  return !state.outdated && state.this_update <= now && now < due_at(state.this_update, state.next_update);
+}
+
+std::shared_ptr<const PublishedCrl> publish(registry::StoredCrl stored) {
+  return std::make_shared<const PublishedCrl>(
+      PublishedCrl{std::move(stored.crl), stored.number, stored.this_update, stored.next_update});
 }
 
 }  // namespace
 
-void CrlPublisher::mark_revoked(const IssuerId& issuer) {
-  const std::lock_guard lock{mutex_};
-  cache_.erase(issuer);
-}
-
-Result<Bytes> CrlPublisher::crl(const IssuerId& issuer, std::uint32_t shard) {
+Result<std::shared_ptr<const PublishedCrl>> CrlPublisher::crl(const IssuerId& issuer, std::uint32_t shard_number) {
   MUSTER_TRY_VOID(context_.require_initialised());
-  if (shard != kOnlyShard) return Error{ErrorCode::kNotFound, reasons::kShardUnknown, {}};
-  const UtcTime now = context_.clock.now();
-  // Held throughout: requests for a CRL that must be made wait for it instead of each making one.
+  const registry::CrlId id{issuer, shard_number};
+  MUSTER_TRY(const std::shared_ptr<Shard> shard, find_shard(id));
+  Present present;
+  {
+    const std::lock_guard lock{mutex_};
+    present = shard->present;
+    if (present && is_fresh(*shard, context_.clock.now())) return present;
+  }
+  std::unique_lock building{shard->building, std::try_to_lock};
+  if (!building.owns_lock()) {
+    if (present) return present;
+    building.lock();
+  }
+  auto looked = look(id, *shard);
+  if (looked.ok() || !present) return looked;
+  context_.log.error("no new CRL", {{"issuer", issuer.text()}, {"error", to_log_text(looked.error())}});
+  context_.metrics.counter("muster_crl_failures_total", "CRLs that could not be made or read").add();
+  return present;
+}
+
+// A shard that nobody issued into is not remembered: whoever asks for many of them fills no memory and gets none made.
+Result<std::shared_ptr<CrlPublisher::Shard>> CrlPublisher::find_shard(const registry::CrlId& id) {
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = shards_.find(id);
+    if (found != shards_.end()) return found->second;
+  }
+  MUSTER_TRY(const std::uint32_t count,
+             db::run_in_transaction(context_.pool, db::Scope::system(),
+                                    [&](db::Transaction& tx) { return registry::count_crl_shards(tx, id.issuer); }));
+  if (id.shard >= count) return Error{ErrorCode::kNotFound, reasons::kShardUnknown, {}};
   const std::lock_guard lock{mutex_};
-  const auto found = cache_.find(issuer);
-  if (found != cache_.end() && now >= found->second.looked_at && now - found->second.looked_at < kLookInterval) {
-    return found->second.crl;
-  }
-  MUSTER_TRY(Cached fresh, db::run_in_transaction(context_.pool, db::Scope::system(),
-                                                  [&](db::Transaction& tx) { return refresh(tx, issuer, shard); }));
-  return cache_.insert_or_assign(issuer, std::move(fresh)).first->second.crl;
+  return shards_.try_emplace(id, std::make_shared<Shard>()).first->second;
 }
 
-Result<CrlPublisher::Cached> CrlPublisher::refresh(db::Transaction& tx, const IssuerId& issuer,
-                                                   std::uint32_t shard) const {
-  const UtcTime now = context_.clock.now();
-  MUSTER_TRY(auto stored, registry::find_crl(tx, issuer, shard));
-  // [RFC5280 3.3] an entry stays on one CRL after the certificate expired
-  const UtcTime expired_before = stored ? stored->this_update : UtcTime{};
-  MUSTER_TRY(const auto revoked, registry::list_revoked(tx, issuer, shard, expired_before));
-  bool current = false;
-  if (stored) {
-    MUSTER_TRY(const x509::Crl parsed, x509::Crl::parse_der(stored->crl));
-    const UtcTime renew_at = stored->this_update + (stored->next_update - stored->this_update) / 2;
-    current = now < renew_at && stored->this_update <= now && parsed.entries == to_entries(revoked);
-  }
-  if (!current) {
-    MUSTER_TRY(stored, publish(tx, issuer, shard, revoked));
-  }
-  return Cached{now, std::move(stored->crl)};
+bool CrlPublisher::is_fresh(const Shard& shard, UtcTime now) const {
+  const bool looked = now >= shard.looked_at && now - shard.looked_at < kLookInterval;
+  return looked && shard.revocations == context_.revocations.load(std::memory_order_acquire);
 }
 
-Result<registry::StoredCrl> CrlPublisher::publish(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard,
-                                                  const std::vector<registry::RevokedEntry>& revoked) const {
+bool CrlPublisher::may_build_again(const Shard& shard, UtcTime now) {
+  const std::lock_guard lock{mutex_};
+  if (!shard.present || now >= shard.present->next_update || shard.build_time < kCheapBuild) return true;
+  return std::chrono::steady_clock::now() - shard.built_at >= kRestFactor * shard.build_time;
+}
+
+CrlPublisher::Present CrlPublisher::keep(Shard& shard, Present crl, std::uint64_t revocations) {
+  const std::lock_guard lock{mutex_};
+  shard.looked_at = context_.clock.now();
+  shard.revocations = revocations;
+  shard.present = std::move(crl);
+  return shard.present;
+}
+
+Result<CrlPublisher::Present> CrlPublisher::look(const registry::CrlId& id, Shard& shard) {
+  // Read first: what is revoked from here on makes the next request look again.
+  const std::uint64_t revocations = context_.revocations.load(std::memory_order_acquire);
   const UtcTime now = context_.clock.now();
-  MUSTER_TRY(const registry::Issuer row, registry::get_issuer(tx, issuer));
+  Present present;
+  {
+    const std::lock_guard lock{mutex_};
+    present = shard.present;
+  }
+  using State = std::optional<registry::CrlState>;
+  MUSTER_TRY(const State state,
+             db::run_in_transaction(context_.pool, db::Scope::system(),
+                                    [&](db::Transaction& tx) { return registry::look_at_crl(tx, id); }));
+  if (state && is_current(*state, now)) {
+    if (present && present->number == state->number) return keep(shard, std::move(present), revocations);
+  } else if (!may_build_again(shard, now)) {
+    return present;
+  }
+  const auto started = std::chrono::steady_clock::now();
+  MUSTER_TRY(Present made, db::run_in_transaction(context_.pool, db::Scope::system(),
+                                                  [&](db::Transaction& tx) { return build(tx, id); }));
+  {
+    const std::lock_guard lock{mutex_};
+    shard.built_at = std::chrono::steady_clock::now();
+    shard.build_time = shard.built_at - started;
+  }
+  return keep(shard, std::move(made), revocations);
+}
+
+// What another process has built meanwhile is taken from the registry.
+Result<CrlPublisher::Present> CrlPublisher::build(db::Transaction& tx, const registry::CrlId& id) const {
+  MUSTER_TRY(const registry::CrlOrigin origin, registry::begin_crl(tx, id));
+  const UtcTime now = context_.clock.now();
+  MUSTER_TRY(const auto state, registry::look_at_crl(tx, id));
+  MUSTER_TRY(const registry::Issuer row, registry::get_issuer(tx, id.issuer));
+  // An issuer that has ended signs nothing more: nothing it vouched for is valid any longer.
+  if (state && (is_current(*state, now) || now > row.not_after)) {
+    MUSTER_TRY(auto stored, registry::find_crl(tx, id.issuer, id.shard));
+    if (stored) return publish(std::move(*stored));
+  }
   MUSTER_TRY(const auto loaded, context_.issuers->load(tx, row));
+  const std::chrono::seconds validity{context_.config.crl_validity_seconds};
+  ca::CrlBuilder builder;
+  MUSTER_TRY_VOID(registry::visit_revoked(
+      tx, id, now - kPeriodsKept * validity, [&](BytesView serial, UtcTime at, registry::RevocationReason reason) {
+        return builder.add(serial, at, static_cast<std::uint8_t>(reason));
+      }));
   registry::StoredCrl made;
-  MUSTER_TRY(made.number, registry::take_crl_number(tx, issuer, now));
+  // As late as possible: it locks the issuer's row until the end.
+  MUSTER_TRY(made.number, registry::take_crl_number(tx, id.issuer, now));
   made.this_update = now - kBackdate;
-  made.next_update = now + std::chrono::seconds{context_.config.crl_validity_seconds};
-  const auto entries = to_entries(revoked);
-  MUSTER_TRY(const Bytes tbs,
-             ca::build_tbs_crl({loaded->identity, entries, made.number, made.this_update, made.next_update}));
-  MUSTER_TRY(const Bytes signature, context_.signer->sign_crl({loaded->tenant, issuer, tbs}));
+  made.next_update = now + validity;
+  const Bytes tbs = builder.finish({loaded->identity, id.shard, made.number, made.this_update, made.next_update});
+  MUSTER_TRY(const Bytes signature, context_.signer->sign_crl({loaded->tenant, id.issuer, tbs}));
   MUSTER_TRY(made.crl, ca::assemble_signed(tbs, signature));
-  MUSTER_TRY_VOID(registry::store_crl(tx, issuer, shard, made));
-  return made;
+  MUSTER_TRY_VOID(registry::store_crl(tx, id.issuer, id.shard, made, origin));
+  context_.metrics.counter("muster_crls_built_total", "CRLs made").add();
+  return publish(std::move(made));
 }
 
 }  // namespace muster::enroll

@@ -29,7 +29,6 @@ namespace {
 
 constexpr std::size_t kMaxGroupSize = 1000;
 constexpr std::uint32_t kMaxCrlShards = 4096;
-constexpr std::uint32_t kMaxCrlShards = 4096;
 constexpr std::size_t kMaxOpenIntents = 1000;
 
 Result<ca::Profile> device_profile(const RegistrationAuthorityConfig& config) {
@@ -47,7 +46,9 @@ Result<void> check_config(const RegistrationAuthorityConfig& config) {
   if (config.crl_validity_seconds < 3600 || config.crl_validity_seconds > 365 * 86400) {
     return invalid("crl_validity_seconds");
   }
-  if (config.crl_shards == 0 || config.crl_shards > kMaxCrlShards) return invalid("crl_shards");
+  if (config.ocsp_validity_seconds < 300 || config.ocsp_validity_seconds > 43200) {
+    return invalid("ocsp_validity_seconds");
+  }
   if (config.crl_shards == 0 || config.crl_shards > kMaxCrlShards) return invalid("crl_shards");
   if (config.batch_group_size == 0 || config.batch_group_size > kMaxGroupSize) return invalid("batch_group_size");
   return {};
@@ -70,8 +71,7 @@ struct RegistrationAuthority::Impl {
         queue(context),
         crls(context) {}
 
-  Result<RevokedCertificate> revoke(db::Transaction& tx, const Caller& caller, const RevocationRequest& request,
-                                    IssuerId& issuer);
+  Result<RevokedCertificate> revoke(db::Transaction& tx, const Caller& caller, const RevocationRequest& request);
 
   AuthorityContext context;
   std::mutex initialisation;
@@ -95,6 +95,9 @@ Result<std::unique_ptr<RegistrationAuthority>> RegistrationAuthority::create(Reg
   MUSTER_TRY(ca::Profile profile, device_profile(config));
   auto impl = std::make_unique<Impl>(std::move(config), std::move(trust_domain), std::move(profile), std::move(keys),
                                      pool, clock, metrics);
+  if (const std::string& file = impl->context.config.blocked_keys_file; !file.empty()) {
+    MUSTER_TRY(impl->context.blocked_keys, x509::BlockedKeys::load(file));
+  }
   return std::unique_ptr<RegistrationAuthority>(new RegistrationAuthority(std::move(impl)));
 }
 
@@ -159,7 +162,7 @@ Result<std::string> RegistrationAuthority::ca_certificates_pem(TenantId tenant) 
 
 Result<IssuedCertificate> RegistrationAuthority::enroll(const Caller& caller, const EnrollRequest& request) {
   MUSTER_TRY_VOID(impl_->context.require_initialised());
-  MUSTER_TRY(PreparedRequest prepared, prepare(caller, request));
+  MUSTER_TRY(PreparedRequest prepared, prepare(impl_->context, caller, request));
   return impl_->queue.submit(std::move(prepared));
 }
 
@@ -169,7 +172,7 @@ std::vector<Result<IssuedCertificate>> RegistrationAuthority::enroll_batch(const
 }
 
 Result<RevokedCertificate> RegistrationAuthority::Impl::revoke(db::Transaction& tx, const Caller& caller,
-                                                               const RevocationRequest& request, IssuerId& issuer) {
+                                                               const RevocationRequest& request) {
   const UtcTime now = context.clock.now();
   const auto reason = registry::parse_revocation_reason(request.reason);
   if (!reason) return Error{ErrorCode::kInvalidArgument, registry::kRevocationReasonInvalid, {}};
@@ -180,7 +183,6 @@ Result<RevokedCertificate> RegistrationAuthority::Impl::revoke(db::Transaction& 
   if (!row.ok()) return std::move(row).error();
   MUSTER_TRY(const auto outcome, registry::revoke_certificate(tx, request.tenant, row->id, {*reason, now}));
   const registry::CertificateRow& revoked = outcome.certificate;
-  issuer = revoked.issuer_id;
   if (outcome.changed) {
     registry::AuditEvent event = audit_event(context, caller, request.tenant, "certificate.revoke");
     add_revocation_detail(event, revoked);
@@ -197,18 +199,21 @@ Result<RevokedCertificate> RegistrationAuthority::Impl::revoke(db::Transaction& 
 }
 
 Result<RevokedCertificate> RegistrationAuthority::revoke(const Caller& caller, const RevocationRequest& request) {
-  IssuerId issuer;
   auto revoked =
       db::run_in_transaction(impl_->context.pool, db::Scope::of_tenant(request.tenant),
-                             [&](db::Transaction& tx) { return impl_->revoke(tx, caller, request, issuer); });
+                             [&](db::Transaction& tx) { return impl_->revoke(tx, caller, request); });
+  note_revocation();  // also after an error: a COMMIT whose answer was lost may have happened
   if (revoked.ok()) {
-    impl_->crls.mark_revoked(issuer);
     impl_->context.metrics.counter("muster_certificates_revoked_total", "Certificates revoked by request").add();
   }
   return revoked;
 }
 
-Result<Bytes> RegistrationAuthority::crl(IssuerId issuer, std::uint32_t shard) {
+void RegistrationAuthority::note_revocation() {
+  impl_->context.revocations.fetch_add(1, std::memory_order_acq_rel);
+}
+
+Result<std::shared_ptr<const PublishedCrl>> RegistrationAuthority::crl(IssuerId issuer, std::uint32_t shard) {
   return impl_->crls.crl(issuer, shard);
 }
 
@@ -256,7 +261,7 @@ Result<void> RegistrationAuthority::revoke_intent(const Caller& caller, IssuerId
     event.detail.emplace_back(registry::AuditField::kSerial, serial_hex);
     return registry::append_audit_event(tx, event);
   });
-  if (revoked.ok()) impl_->crls.mark_revoked(issuer);
+  note_revocation();
   return revoked;
 }
 

@@ -24,6 +24,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "enroll/caller.h"
+#include "enroll/published_crl.h"
 #include "x509/chain_verifier.h"
 
 namespace muster::db {
@@ -44,8 +45,9 @@ struct RegistrationAuthorityConfig {
   std::int64_t device_validity_seconds = 365 * 86400;
   std::int64_t backdate_seconds = 300;
   std::int64_t crl_validity_seconds = 7 * 86400;
+  std::int64_t ocsp_validity_seconds = 3600;  // thisUpdate to nextUpdate, 300 to 43200; renewed at half of it
   std::uint32_t crl_shards = 1;  // into which new certificates go, 1 to 4096; issued ones keep theirs
-  std::uint32_t crl_shards = 1;  // into which new certificates go, 1 to 4096; issued ones keep theirs
+  std::string blocked_keys_file;  // x509/blocked_keys.h; empty: none
   std::size_t batch_group_size = 200;  // certificates in one pair of transactions, 1 to 1000
 };
 
@@ -128,7 +130,7 @@ struct TenantIssuer {
 class RegistrationAuthority {
  public:
   // `pool`, `clock` and `metrics` must outlive the object. Nothing is read before initialise_deployment.
-  // Reasons: config.trust_domain_invalid, config.enroll_invalid, profile.invalid.
+  // Reasons: config.trust_domain_invalid, config.enroll_invalid, profile.invalid, those of x509::BlockedKeys::load.
   static Result<std::unique_ptr<RegistrationAuthority>> create(RegistrationAuthorityConfig config,
                                                                ca::KeyStoreConfig keys, db::ConnectionPool& pool,
                                                                const Clock& clock, MetricsRegistry& metrics);
@@ -164,10 +166,14 @@ class RegistrationAuthority {
   // Revokes; idempotent: the first reason and time stay. tenant-admin, platform-admin, or the device itself.
   Result<RevokedCertificate> revoke(const Caller& caller, const RevocationRequest& request);
 
-  // The CRL of an issuer, DER; rebuilt when something was revoked or half its validity has passed.
+  // Says that a transaction of this process may have revoked certificates. Whoever revokes otherwise than by revoke()
+  // (removing a device or an edge) calls it before answering.
+  void note_revocation();
+
+  // The CRL of one shard of an issuer; made when something was revoked or half its validity has passed.
   // Revocations made by this process show at once, those of other processes within seconds.
   // Reasons: issuer.not_found, enroll.crl_shard_unknown, signer.*.
-  Result<Bytes> crl(IssuerId issuer, std::uint32_t shard);
+  Result<std::shared_ptr<const PublishedCrl>> crl(IssuerId issuer, std::uint32_t shard);
 
   // Certificates for our own TLS ends. kLocal and platform-admin; kEdge for its own edge (joining, renewal, its
   // broker). Reasons: csr.*, enroll.name_invalid, enroll.caller_forbidden, profile.*, edge.not_found.

@@ -48,13 +48,16 @@ std::chrono::milliseconds time_for(std::size_t octets, std::size_t rate) {
   return std::chrono::milliseconds{octets * 1'000 / rate};
 }
 
+// [RFC9110 15.3.5, 15.4.5]
+bool has_no_body(int status) { return status == 204 || status == 304; }
+
 std::string render_head(const Response& response, std::string_view request_id, bool keep, bool chunked) {
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
   head.append(status_text(response.status)).append("\r\n");
   if (!response.content_type.empty()) head.append("content-type: ").append(response.content_type).append("\r\n");
   if (chunked) {
     head.append("transfer-encoding: chunked\r\n");
-  } else if (response.status != 204) {
+  } else if (!has_no_body(response.status)) {
     head.append("content-length: ").append(std::to_string(response.body.size())).append("\r\n");
   }
   for (const auto& [name, value] : response.headers) {
@@ -362,7 +365,7 @@ bool Connection::respond(Response response, bool keep) {
   write_deadline_ = std::chrono::steady_clock::now() + config_.head_timeout;
   std::string head = render_head(response, parser_.request().request_id, keep, chunked);
   if (head_only_) return send_all(head);
-  if (!chunked) return send_all(head.append(response.status == 204 ? "" : response.body));
+  if (!chunked) return send_all(has_no_body(response.status) ? head : head.append(response.body));
   if (!send_all(head)) return false;
   ChunkWriter writer{*this};
   try {

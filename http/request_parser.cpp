@@ -129,7 +129,7 @@ bool RequestParser::parse_request_line(std::string_view line) {
     return fail(ErrorCode::kInvalidArgument, reasons::kVersionUnsupported, "HTTP/1.1 is spoken here"), false;
   }
   http_1_0_ = version == "HTTP/1.0";
-  auto parsed = parse_target(target);
+  auto parsed = parse_target(target, limits_.opaque_prefix);
   if (!parsed.ok()) return fail(parsed.error().code, parsed.error().reason, parsed.error().detail), false;
   request_.method = method;
   request_.target = target;

@@ -19,6 +19,9 @@ struct ParserLimits {
   std::size_t max_target_bytes = 8'192;
   std::size_t max_head_bytes = 16'384;
   std::size_t max_headers = 64;
+  // "/ocsp/": what follows it in a path is one segment, slashes and all. RFC 5019 puts base64 there, and clients differ
+  // in what they encode of it. Empty: no such place.
+  std::string opaque_prefix;
 };
 
 // RequestParser is confined to whoever drives its connection. Use: feed(), then step() until it wants more octets;
@@ -27,7 +30,7 @@ class RequestParser {
  public:
   enum class Step { kNeedMore, kHeadComplete, kComplete, kFailed };
 
-  explicit RequestParser(ParserLimits limits) : limits_(limits) {}
+  explicit RequestParser(ParserLimits limits) : limits_(std::move(limits)) {}
 
   void feed(std::string_view octets) { buffer_.append(octets); }
   Step step();

@@ -80,12 +80,22 @@ Result<std::string> percent_decode(std::string_view text) {
   return out;
 }
 
-Result<Target> parse_target(std::string_view text) {
+Result<Target> parse_target(std::string_view text, std::string_view opaque_prefix) {
   if (text.empty() || text.front() != '/') return invalid_target("the target does not start with a slash");
   if (text.find('#') != std::string_view::npos) return invalid_target("the target holds a fragment");
   const std::size_t question = text.find('?');
   Target target;
-  MUSTER_TRY(target.segments, parse_path(text.substr(0, question)));
+  std::string_view path = text.substr(0, question);
+  std::string_view opaque;
+  if (!opaque_prefix.empty() && path.size() > opaque_prefix.size() && path.starts_with(opaque_prefix)) {
+    opaque = path.substr(opaque_prefix.size());
+    path = opaque_prefix;
+  }
+  MUSTER_TRY(target.segments, parse_path(path));
+  if (!opaque.empty()) {
+    MUSTER_TRY(std::string whole, percent_decode(opaque));
+    target.segments.push_back(std::move(whole));
+  }
   if (question != std::string_view::npos) MUSTER_TRY_VOID(parse_query(text.substr(question + 1), target));
   return target;
 }

@@ -46,6 +46,7 @@ COMMENT ON COLUMN muster.revocations.transaction_id IS
   'Compared with snapshots: a row that a CRL''s snapshot did not see makes its shard due, whatever clocks say.';
 CREATE INDEX revocations_news_of_shard ON muster.revocations (issuer_id, crl_shard, transaction_id);
 CREATE INDEX revocations_news ON muster.revocations (transaction_id);
+CREATE INDEX revocations_expiry ON muster.revocations (not_after);
 
 INSERT INTO muster.revocations (issuer_id, crl_shard, serial, revoked_at, reason, not_after)
   SELECT c.issuer_id, c.crl_shard, c.serial, c.revoked_at, c.revocation_reason, c.not_after

@@ -8,26 +8,38 @@ namespace muster::registry {
 
 namespace {
 
-// An orphan's notAfter is not known, so it stays listed; there are few. An edge's certificate is revoked when the edge
-// is removed: cessationOfOperation.
-const db::Statement kRevoked{
-    "list_revoked",
-    "SELECT serial, revoked_at, revocation_reason FROM muster.certificates WHERE issuer_id = $1::uuid"
-    " AND crl_shard = $2::integer AND status = 'revoked' AND not_after >= $3::timestamptz"
-    " UNION ALL SELECT serial, revoked_at, revocation_reason FROM muster.certificate_intents"
-    " WHERE issuer_id = $1::uuid AND $2::integer = 0 AND revoked_at IS NOT NULL"
-    " UNION ALL SELECT serial, revoked_at, 5::smallint FROM muster.infrastructure_certificates"
-    " WHERE issuer_id = $1::uuid AND $2::integer = 0 AND revoked_at IS NOT NULL AND not_after >= $3::timestamptz"
-    " ORDER BY serial"};
+constexpr std::size_t kRowsAtOnce = 20'000;  // bounds the memory of reading a large shard
+
+// An orphan's notAfter is not known, so it stays listed; there are few.
+const db::Statement kRevoked{"list_revoked",
+                             "SELECT serial, revoked_at, reason FROM muster.revocations WHERE issuer_id = $1::uuid"
+                             " AND crl_shard = $2::integer AND serial > $3::bytea"
+                             " AND (not_after IS NULL OR not_after >= $4::timestamptz) ORDER BY serial LIMIT $5::bigint"};
+const db::Statement kForget{"forget_revocations", "DELETE FROM muster.revocations WHERE not_after < $1::timestamptz"};
+const db::Statement kShards{"crl_shards", "SELECT crl_shards FROM muster.issuers WHERE id = $1::uuid"};
+// One builder of a shard at a time, over all processes.
+const db::Statement kLock{"lock_crl", "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, $2::bigint))"};
+const db::Statement kOrigin{"crl_origin",
+                            "SELECT pg_current_snapshot()::text, d.system_identifier FROM muster.database_identity() d"};
+// In a database restored elsewhere from a dump the transaction ids of the old one say nothing: all is due there.
+const db::Statement kState{
+    "crl_state",
+    "SELECT c.number, c.this_update, c.next_update, c.built_from IS NULL"
+    " OR c.built_on IS DISTINCT FROM d.system_identifier"
+    " OR EXISTS (SELECT FROM muster.revocations AS r WHERE r.issuer_id = c.issuer_id AND r.crl_shard = c.shard"
+    "  AND r.transaction_id >= pg_snapshot_xmin(c.built_from)"
+    "  AND NOT pg_visible_in_snapshot(r.transaction_id, c.built_from))"
+    " FROM muster.crls AS c, muster.database_identity() AS d WHERE c.issuer_id = $1::uuid AND c.shard = $2::integer"};
 const db::Statement kTakeNumber{"take_crl_number",
                                 "UPDATE muster.issuers SET crl_number = greatest(crl_number + 1, $2::bigint)"
                                 " WHERE id = $1::uuid RETURNING crl_number"};
 const db::Statement kStore{
     "store_crl",
-    "INSERT INTO muster.crls AS c (issuer_id, shard, number, this_update, next_update, crl)"
-    " VALUES ($1::uuid, $2::integer, $3::bigint, $4::timestamptz, $5::timestamptz, $6::bytea)"
-    " ON CONFLICT (issuer_id, shard) DO UPDATE SET number = excluded.number, this_update = excluded.this_update,"
-    " next_update = excluded.next_update, crl = excluded.crl WHERE c.number < excluded.number"};
+    "INSERT INTO muster.crls AS c (issuer_id, shard, number, this_update, next_update, crl, built_from, built_on)"
+    " VALUES ($1::uuid, $2::integer, $3::bigint, $4::timestamptz, $5::timestamptz, $6::bytea, $7::pg_snapshot,"
+    " $8::bigint) ON CONFLICT (issuer_id, shard) DO UPDATE SET number = excluded.number,"
+    " this_update = excluded.this_update, next_update = excluded.next_update, crl = excluded.crl,"
+    " built_from = excluded.built_from, built_on = excluded.built_on WHERE c.number < excluded.number"};
 const db::Statement kFind{"find_crl",
                           "SELECT number, this_update, next_update, crl FROM muster.crls"
                           " WHERE issuer_id = $1::uuid AND shard = $2::integer"};
@@ -49,15 +61,52 @@ const db::Statement kPrune{"prune_intents",
 
 }  // namespace
 
+Result<void> visit_revoked(db::Transaction& tx, const CrlId& crl, UtcTime expired_before, const RevokedVisitor& visit) {
+  Bytes after;
+  while (true) {
+    MUSTER_TRY(const auto rows, db::run(tx, kRevoked, {crl.issuer, crl.shard, after, expired_before, kRowsAtOnce}));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      MUSTER_TRY_VOID(
+          visit(rows[i].bytes_view(0), rows[i].time(1), static_cast<RevocationReason>(rows[i].number(2))));
+    }
+    if (rows.size() < kRowsAtOnce) return {};
+    after = rows[rows.size() - 1].bytes(0);
+  }
+}
+
 Result<std::vector<RevokedEntry>> list_revoked(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard,
                                                UtcTime expired_before) {
-  MUSTER_TRY(const auto rows, db::run(tx, kRevoked, {issuer, shard, expired_before}));
   std::vector<RevokedEntry> entries;
-  entries.reserve(rows.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    entries.push_back({rows[i].bytes(0), rows[i].time(1), static_cast<RevocationReason>(rows[i].number(2))});
-  }
+  MUSTER_TRY_VOID(visit_revoked(tx, {issuer, shard}, expired_before,
+                                [&](BytesView serial, UtcTime at, RevocationReason reason) -> Result<void> {
+                                  entries.push_back({Bytes(serial.begin(), serial.end()), at, reason});
+                                  return {};
+                                }));
   return entries;
+}
+
+Result<std::size_t> forget_revocations(db::Transaction& tx, UtcTime expired_before) {
+  MUSTER_TRY(const auto rows, db::run(tx, kForget, {expired_before}));
+  return rows.affected();
+}
+
+Result<std::uint32_t> count_crl_shards(db::Transaction& tx, const IssuerId& issuer) {
+  MUSTER_TRY(const auto rows, db::run(tx, kShards, {issuer}));
+  if (rows.empty()) return Error{ErrorCode::kNotFound, kIssuerNotFound, ""};
+  return static_cast<std::uint32_t>(rows[0].number(0));
+}
+
+Result<CrlOrigin> begin_crl(db::Transaction& tx, const CrlId& crl) {
+  MUSTER_TRY_VOID(db::run(tx, kLock, {crl.issuer, crl.shard}));
+  MUSTER_TRY(const auto rows, db::run(tx, kOrigin));
+  return CrlOrigin{rows[0].text(0), rows[0].number(1)};
+}
+
+Result<std::optional<CrlState>> look_at_crl(db::Transaction& tx, const CrlId& crl) {
+  MUSTER_TRY(const auto rows, db::run(tx, kState, {crl.issuer, crl.shard}));
+  if (rows.empty()) return std::optional<CrlState>{};
+  return std::optional<CrlState>{{static_cast<std::uint64_t>(rows[0].number(0)), rows[0].time(1), rows[0].time(2),
+                                  rows[0].boolean(3)}};
 }
 
 Result<std::uint64_t> take_crl_number(db::Transaction& tx, const IssuerId& issuer, UtcTime now) {
@@ -66,8 +115,10 @@ Result<std::uint64_t> take_crl_number(db::Transaction& tx, const IssuerId& issue
   return static_cast<std::uint64_t>(rows[0].number(0));
 }
 
-Result<void> store_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard, const StoredCrl& crl) {
-  MUSTER_TRY_VOID(db::run(tx, kStore, {issuer, shard, crl.number, crl.this_update, crl.next_update, crl.crl}));
+Result<void> store_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard, const StoredCrl& crl,
+                       const CrlOrigin& origin) {
+  MUSTER_TRY_VOID(db::run(tx, kStore, {issuer, shard, crl.number, crl.this_update, crl.next_update, crl.crl,
+                                       origin.snapshot, origin.system_identifier}));
   return {};
 }
 

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/bytes.h"
@@ -21,10 +23,42 @@ struct RevokedEntry {
   RevocationReason reason = RevocationReason::kUnspecified;
 };
 
-// Revoked certificates and intents of one shard that were not expired before `expired_before`, by serial. An entry
-// stays for one CRL after expiry [RFC5280 3.3]: the caller passes the time of the CRL before last.
+struct CrlId {
+  IssuerId issuer;
+  std::uint32_t shard = 0;
+  friend auto operator<=>(const CrlId&, const CrlId&) = default;
+};
+
+// visit_revoked shows the revoked certificates and intents of one shard that were not expired before `expired_before`,
+// by serial, a part at a time: a revocation that commits meanwhile may be missed, and then begin_crl's snapshot did not
+// see it either. An entry stays on at least one CRL after expiry [RFC5280 3.3]: the caller goes back two periods.
+// An error of `visit` ends it.
+using RevokedVisitor = std::function<Result<void>(BytesView serial, UtcTime revoked_at, RevocationReason reason)>;
+Result<void> visit_revoked(db::Transaction& tx, const CrlId& crl, UtcTime expired_before, const RevokedVisitor& visit);
 Result<std::vector<RevokedEntry>> list_revoked(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard,
                                                UtcTime expired_before);
+// Removes what expired so long ago that no CRL lists it; OCSP reads the certificates themselves. Returns how many.
+Result<std::size_t> forget_revocations(db::Transaction& tx, UtcTime expired_before);
+
+// How many shards this issuer ever issued into. Reason: issuer.not_found.
+Result<std::uint32_t> count_crl_shards(db::Transaction& tx, const IssuerId& issuer);
+
+// CrlOrigin is what a CRL is made of: the revocations that this snapshot saw.
+struct CrlOrigin {
+  std::string snapshot;  // PostgreSQL's pg_snapshot
+  std::int64_t system_identifier = 0;
+};
+// Waits until nobody else builds this CRL and keeps others waiting until the transaction's end.
+Result<CrlOrigin> begin_crl(db::Transaction& tx, const CrlId& crl);
+
+struct CrlState {
+  std::uint64_t number = 0;
+  UtcTime this_update{};
+  UtcTime next_update{};
+  bool outdated = false;  // something was revoked that it does not list
+};
+// The stored CRL without its octets. Empty: none yet.
+Result<std::optional<CrlState>> look_at_crl(db::Transaction& tx, const CrlId& crl);
 
 // Takes the next number: max(previous + 1, `now` in seconds). Reason: issuer.not_found.
 Result<std::uint64_t> take_crl_number(db::Transaction& tx, const IssuerId& issuer, UtcTime now);
@@ -36,7 +70,8 @@ struct StoredCrl {
   Bytes crl;  // DER
 };
 // Keeps the one with the higher number.
-Result<void> store_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard, const StoredCrl& crl);
+Result<void> store_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard, const StoredCrl& crl,
+                       const CrlOrigin& origin);
 Result<std::optional<StoredCrl>> find_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard);
 
 // Intents older than `before` whose certificate was never stored: a crash between reserving and storing. doctor shows
