@@ -94,8 +94,12 @@ std::string_view CertificateParser::read_tbs(DerReaderView tbs) {
   const auto spki = tbs.read(tag::kSequence);
   if (!spki) return kMalformed;
   state_->spki = spki->whole;
+  if (archaic_) {
+    tbs.read(tag::context(1));  // issuerUniqueID
+    tbs.read(tag::context(2));  // subjectUniqueID
+  }
   if (tbs.at_end()) return kOk;
-  auto extensions = tbs.enter(tag::context_constructed(3));  // unique identifiers [1], [2] are refused here
+  auto extensions = tbs.enter(tag::context_constructed(3));  // else unique identifiers [1], [2] are refused here
   if (!extensions || !tbs.at_end()) return kMalformed;
   const auto list = extensions->enter(tag::kSequence);
   if (!list || !extensions->at_end() || list->at_end()) return kMalformed;
@@ -107,7 +111,7 @@ std::string_view CertificateParser::read_serial(DerReaderView& tbs) {
   if (!serial) return kMalformed;
   const bool positive = ((*serial)[0] & 0x80) == 0 && !(serial->size() == 1 && (*serial)[0] == 0);
   const bool allowed = positive && serial->size() <= kMaxSerialOctets;
-  if (!allowed && !any_serial_) return reasons::kCertificateSerialInvalid;
+  if (!allowed && !archaic_) return reasons::kCertificateSerialInvalid;
   const bool negative = ((*serial)[0] & 0x80) != 0;
   const bool sign_octet = (*serial)[0] == 0 && serial->size() > 1;
   state_->serial_hex = (negative ? "-" : "") + to_hex(sign_octet ? serial->subspan(1) : *serial);

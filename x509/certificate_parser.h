@@ -16,10 +16,10 @@ namespace muster::x509 {
 // thread; used once.
 class CertificateParser {
  public:
-  // `any_serial` also takes serial numbers that RFC 5280 §4.1.2.2 forbids but that CAs have issued: zero, negative ones
-  // (serial_hex begins with "-"), longer ones. For archives and test vectors.
-  explicit CertificateParser(bool any_serial = false)
-      : any_serial_(any_serial), state_(std::make_shared<Certificate::State>()) {}
+  // `archaic` also takes what RFC 5280 §4.1.2 forbids but CAs have issued: serial numbers that are zero, negative
+  // (serial_hex begins with "-") or too long, and unique identifiers. For archives and test vectors.
+  explicit CertificateParser(bool archaic = false)
+      : archaic_(archaic), state_(std::make_shared<Certificate::State>()) {}
   Result<Certificate> parse(BytesView der);
 
  private:
@@ -37,7 +37,7 @@ class CertificateParser {
   bool read_key_ids(BytesView oid, BytesView value);
   std::string_view read_subject_alt_name(BytesView value);
 
-  bool any_serial_;
+  bool archaic_;
   std::shared_ptr<Certificate::State> state_;
   std::vector<BytesView> seen_oids_;
 };

@@ -20,7 +20,7 @@ struct CrlCollection {
 
 // collect_crls returns those CRLs whose signer is an anchor, or a certificate with a valid path to one that the other
 // CRLs do not revoke (RFC 5280 §6.3.3 (f)): a CA may sign its CRLs with another key than its certificates. For a CRL
-// whose signer is known, check_crl is enough. Thread-safe.
+// whose signer is known, check_crl is enough. Bounded, but too slow for a handshake. Thread-safe.
 std::vector<ImportedCrl> collect_crls(const CrlCollection& collection, const PathPolicy& path, const CrlPolicy& crl);
 
 }  // namespace muster::x509

@@ -215,8 +215,9 @@ std::string_view NameConstraintChecker::check(const Certificate& subject, const 
   const Subtrees& subtrees = subtrees_of(issuer);
   if (!subtrees.readable) return reasons::kChainNameConstraintMalformed;
   const std::vector<ConstrainedName>& names = names_of(subject);
-  comparisons_ += names.size() * (subtrees.permitted.size() + subtrees.excluded.size());
-  if (comparisons_ > max_comparisons_) return reasons::kChainNameConstraintsTooCostly;
+  const std::size_t cost = names.size() * (subtrees.permitted.size() + subtrees.excluded.size());
+  if (cost > max_comparisons_ - comparisons_) return reasons::kChainNameConstraintsTooCostly;
+  comparisons_ += cost;
   for (const ConstrainedName& name : names) {
     const auto same_form = [&](const ConstrainedName& base) { return base.tag == name.tag; };
     const bool restricted = std::ranges::any_of(subtrees.permitted, same_form);
