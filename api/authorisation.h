@@ -24,6 +24,7 @@ enum class Action {
   kCertificateIssue,
   kCertificateRead,
   kCertificateRevoke,
+  kCertificateBulkRevoke,
   kCertificateValidate,
   kBatchRun,
   kBatchRead,

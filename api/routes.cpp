@@ -11,6 +11,7 @@ http::Router make_rest_router(ApiContext& context) {
   add_batches(operations);
   add_policies(operations);
   add_profiles(operations);
+  add_revocations(operations);
   add_tokens(operations);
   add_claims(operations);
   add_est_settings(operations);

@@ -18,6 +18,7 @@ void add_certificates(Operations& operations);
 void add_batches(Operations& operations);
 void add_policies(Operations& operations);
 void add_profiles(Operations& operations);
+void add_revocations(Operations& operations);
 void add_tokens(Operations& operations);
 void add_claims(Operations& operations);
 void add_est_settings(Operations& operations);

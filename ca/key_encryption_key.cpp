@@ -4,15 +4,12 @@
 #include <algorithm>
 
 #include "ca/reasons.h"
-#include "core/encoding.h"
-#include "core/file.h"
 #include "x509/sha256.h"
 
 namespace muster::ca {
 
 namespace {
 constexpr std::size_t kKeySize = 32;
-constexpr std::size_t kMaxFileSize = 128;
 constexpr std::string_view kIdLabel = "muster kek id v1";
 }  // namespace
 
@@ -25,17 +22,6 @@ Result<KeyEncryptionKey> KeyEncryptionKey::from_bytes(BytesView octets) {
   Id id;
   std::copy_n(digest.begin(), id.size(), id.begin());
   return KeyEncryptionKey{SecretBytes{Bytes(octets.begin(), octets.end())}, id};
-}
-
-Result<KeyEncryptionKey> KeyEncryptionKey::load(const std::string& path) {
-  MUSTER_TRY(const SecretBytes content, read_secret_file(path, kMaxFileSize));
-  if (content.size() == kKeySize) return from_bytes(content.view());
-  std::string_view text = as_text(content.view());
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
-  auto octets = from_hex(text);
-  if (!octets.ok()) return Error{ErrorCode::kInvalidArgument, reasons::kKekInvalid, path};
-  const SecretBytes key{std::move(octets).value()};
-  return from_bytes(key.view());
 }
 
 }  // namespace muster::ca

@@ -3,21 +3,17 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 
 #include "core/result.h"
 #include "core/secret_bytes.h"
 
 namespace muster::ca {
 
-// KeyEncryptionKey wraps the data keys of private keys. Move-only, wiped on destruction; immutable, thread-safe.
+// KeyEncryptionKey wraps the data keys of private keys; ca/key_ring.h reads it from its file. Move-only, wiped on destruction; immutable, thread-safe.
 class KeyEncryptionKey {
  public:
   using Id = std::array<std::uint8_t, 8>;
 
-  // Reads 32 raw octets or 64 hexadecimal digits (a line end may follow) from a file that only its owner may read.
-  // Reasons: file.* (core/file.h), kek.invalid.
-  static Result<KeyEncryptionKey> load(const std::string& path);
   static Result<KeyEncryptionKey> from_bytes(BytesView octets);  // 32 octets. Reason: kek.invalid.
 
   // The id stands in every blob so that a wrong key is recognised: first octets of a SHA-256 over a label and the key.

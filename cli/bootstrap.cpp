@@ -14,6 +14,7 @@
 #include "db/connection_pool.h"
 #include "db/migrator.h"
 #include "db/transaction.h"
+#include "enroll/heartbeat_signer.h"
 #include "enroll/registration_authority.h"
 #include "registry/token_store.h"
 #include "x509/sha256.h"
@@ -87,7 +88,7 @@ Result<void> migrate_database(const std::string& owner_database_url) {
 Result<void> initialise_deployment(const DeploymentFolder& folder, const BootstrapRequest& request) {
   const FolderPaths& paths = folder.paths();
   MUSTER_TRY_VOID(make_kek(paths.kek()));
-  MUSTER_TRY(ca::KeyEncryptionKey kek, ca::KeyEncryptionKey::load(paths.kek()));
+  MUSTER_TRY(auto keys, ca::KeyRing::load(paths.kek()));
 
   db::PoolConfig pool_config;
   pool_config.url = request.server_database_url;
@@ -101,11 +102,12 @@ Result<void> initialise_deployment(const DeploymentFolder& folder, const Bootstr
   config.trust_domain = request.trust_domain;
   config.plain_url = request.plain_url;
   MUSTER_TRY(const auto authority,
-             enroll::RegistrationAuthority::create(std::move(config), std::move(kek), *pool, clock, metrics));
+             enroll::RegistrationAuthority::create(std::move(config), std::move(keys), *pool, clock, metrics));
   MUSTER_TRY_VOID(authority->initialise_deployment());
   MUSTER_TRY_VOID(write_text(paths.infrastructure_root(), authority->infrastructure_root_pem(), 0644));
   MUSTER_TRY(const std::string device_root, authority->device_root_pem());
   MUSTER_TRY_VOID(write_text(paths.device_root(), device_root, 0644));
+  MUSTER_TRY_VOID(enroll::HeartbeatSigner(*authority).public_key());
   MUSTER_TRY_VOID(make_server_certificate(paths, *authority));
   return make_admin_token(paths, *pool);
 }

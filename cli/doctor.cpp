@@ -4,7 +4,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "ca/key_store_config.h"
+#include "ca/key_ring.h"
 #include "cli/api_session.h"
 #include "cli/commands.h"
 #include "cli/deployment_config.h"
@@ -148,7 +148,7 @@ Finding check_snapshot(const FolderPaths& paths) {
 }
 
 Finding check_kek(const FolderPaths& paths) {
-  const auto kek = ca::KeyEncryptionKey::load(paths.kek());
+  const auto kek = ca::KeyRing::load(paths.kek());
   return {"kek", level(kek.ok()), kek.ok() ? "readable by its owner only" : say_error(kek.error())};
 }
 

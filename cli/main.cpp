@@ -19,7 +19,10 @@ void declare_all(muster::cli::Command& root) {
   declare_tenant(root);
   declare_device(root);
   declare_cert(root);
+  declare_ca(root);
+  declare_issuer(root);
   declare_policy(root);
+    declare_profile(root);
   declare_token(root);
   declare_claim(root);
   declare_est(root);

@@ -4,8 +4,10 @@
 #include "ca/key_store_config.h"
 #include "cli/commands.h"
 #include "cli/config_file.h"
+#include "cli/local_authority.h"
 #include "cli/output.h"
 #include "cli/program_signals.h"
+#include "cli/reasons.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/metrics.h"
@@ -19,6 +21,8 @@ struct ServerFile {
   api::ServerConfig server;
   enroll::RegistrationAuthorityConfig authority;
   std::string kek_file;
+  ca::KeyStoreKind key_store = ca::KeyStoreKind::kFile;
+  std::optional<ca::Pkcs11Config> token;
   std::string infrastructure_root_file;
   std::int64_t database_connections = 24;
 };
@@ -28,6 +32,35 @@ Result<void> take_address(const std::string& key, const std::string& text, api::
   target = {address.host, address.port};
   return {};
 }
+
+// [keys], as far as it is about a token.
+struct KeyStoreOptions {
+  std::string store = "file";
+  ca::Pkcs11Config token;
+  std::int64_t sessions = 8;
+
+  void read(ConfigFile& file) {
+    file.optional("keys.store", store);
+    file.optional_path("keys.module", token.module);
+    file.optional("keys.token_label", token.token_label);
+    file.optional_path("keys.pin_file", token.pin_file);
+    file.optional("keys.sessions", sessions, 1, 256);
+  }
+
+  // A token may be named beside the file store: for the keys that were made in it earlier.
+  Result<void> apply(ServerFile& out) const {
+    const auto kind = ca::parse_key_store_kind(store);
+    if (!kind) return Error{ErrorCode::kInvalidArgument, kConfigInvalid, "keys.store: \"file\" or \"pkcs11\""};
+    out.key_store = *kind;
+    const bool named = !token.module.empty() || !token.token_label.empty() || !token.pin_file.empty();
+    if (*kind == ca::KeyStoreKind::kFile && !named) return {};
+    out.token = token;
+    out.token->sessions = static_cast<std::size_t>(sessions);
+    const auto checked = ca::check_config(*out.token);
+    if (checked.ok()) return {};
+    return Error{ErrorCode::kInvalidArgument, checked.error().reason, "keys: " + to_log_text(checked.error())};
+  }
+};
 
 Result<ServerFile> load(const std::string& path) {
   MUSTER_TRY(ConfigFile file, ConfigFile::load(path));
@@ -44,10 +77,14 @@ Result<ServerFile> load(const std::string& path) {
   file.required("database.url", out.server.database_url);
   file.optional("database.connections", out.database_connections, 2, 200);
   file.required_path("keys.kek_file", out.kek_file);
+  file.optional_path("keys.blocked_keys_file", out.authority.blocked_keys_file);
+  KeyStoreOptions keys;
+  keys.read(file);
   file.required_path("tls.certificate_file", out.server.certificate_file);
   file.required_path("tls.key_file", out.server.key_file);
   file.optional_path("tls.infrastructure_root_file", out.infrastructure_root_file);
   MUSTER_TRY_VOID(file.finish());
+  MUSTER_TRY_VOID(keys.apply(out));
   MUSTER_TRY_VOID(take_address("listen.rest", rest, out.server.rest));
   MUSTER_TRY_VOID(take_address("listen.edges", edges, out.server.edges));
   MUSTER_TRY_VOID(take_address("listen.plain", plain, out.server.plain));
@@ -56,23 +93,28 @@ Result<ServerFile> load(const std::string& path) {
   return out;
 }
 
-int run_server(const ServerFile& config) {
-  const ProgramSignals signals;
-  auto kek = ca::KeyEncryptionKey::load(config.kek_file);
-  if (!kek.ok()) return complain(kek.error());
+Result<std::unique_ptr<LocalAuthority>> open(const ServerFile& config) {
+  MUSTER_TRY(auto ring, ca::KeyRing::load(config.kek_file));
+  ca::KeyStoreConfig keys{std::move(ring)};
+  keys.store = config.key_store;
+  keys.token = config.token;
   db::PoolConfig pool_config;
   pool_config.url = config.server.database_url;
   pool_config.application_name = "muster server";
   pool_config.size = static_cast<std::size_t>(config.database_connections);
-  const auto pool = db::ConnectionPool::create(std::move(pool_config));
-  if (!pool.ok()) return complain(pool.error());
+  auto local = std::make_unique<LocalAuthority>();
+  MUSTER_TRY(local->pool, db::ConnectionPool::create(std::move(pool_config)));
+  MUSTER_TRY(local->authority, enroll::RegistrationAuthority::create(config.authority, std::move(keys), *local->pool,
+                                                                     local->clock, local->metrics));
+  return local;
+}
 
-  const SystemClock clock;
-  MetricsRegistry metrics;
-  const auto authority =
-      enroll::RegistrationAuthority::create(config.authority, std::move(kek).value(), **pool, clock, metrics);
-  if (!authority.ok()) return complain(authority.error());
-  const auto server = api::Server::create(config.server, {**pool, **authority, clock, metrics});
+int run_server(const ServerFile& config) {
+  const ProgramSignals signals;
+  const auto local = open(config);
+  if (!local.ok()) return complain(local.error());
+  const auto server =
+      api::Server::create(config.server, {*(*local)->pool, *(*local)->authority, (*local)->clock, (*local)->metrics});
   if (!server.ok()) return complain(server.error());
   (*server)->start();
   Log("server").info(
@@ -85,6 +127,11 @@ int run_server(const ServerFile& config) {
 }
 
 }  // namespace
+
+Result<std::unique_ptr<LocalAuthority>> open_local_authority(const std::string& config_file) {
+  MUSTER_TRY(const ServerFile config, load(config_file));
+  return open(config);
+}
 
 void declare_server(Command& root) {
   struct ServerProgramOptions {

@@ -14,6 +14,7 @@
 #include "enroll/active_profile.h"
 #include "enroll/authorisation.h"
 #include "enroll/claim_ledger.h"
+#include "enroll/cpu_turns.h"
 #include "enroll/profiles.h"
 #include "enroll/reasons.h"
 #include "enroll/reenrolment.h"
@@ -23,6 +24,7 @@
 #include "registry/tenant_store.h"
 #include "registry/token_store.h"
 #include "x509/certificate.h"
+#include "x509/reasons.h"
 
 namespace muster::enroll {
 
@@ -83,13 +85,16 @@ struct DeviceEnrolment::Item {
   std::optional<x509::Certificate> certificate;
 };
 
-Result<PreparedRequest> prepare(const Caller& caller, const EnrollRequest& request) {
+Result<PreparedRequest> prepare(const AuthorityContext& context, const Caller& caller, const EnrollRequest& request) {
   MUSTER_TRY_VOID(require_enroller(caller, request.tenant));
   if (!registry::is_profile_name(request.profile)) return refuse(ErrorCode::kInvalidArgument, reasons::kProfileUnknown);
   MUSTER_TRY(DeviceName name, DeviceName::parse(request.device));
   auto csr = looks_like_der(request.csr) ? x509::CertificateRequest::parse_der(as_bytes(request.csr))
                                          : x509::CertificateRequest::parse_pem(request.csr);
   if (!csr.ok()) return std::move(csr).error();
+  if (context.blocked_keys.contains(csr->spki(), csr->spki_sha256())) {
+    return refuse(ErrorCode::kInvalidArgument, x509::reasons::kCsrKeyBlocked);
+  }
   return PreparedRequest{caller,         request.tenant, std::move(name), std::move(csr).value(),
                          request.create, request.profile};
 }
@@ -117,13 +122,7 @@ std::vector<Result<IssuedCertificate>> DeviceEnrolment::run() {
   const db::Scope scope = db::Scope::of_tenant(tenant_);
   const auto reserved = db::run_group(context_.pool, scope, items_.size(),
                                       [&](db::Transaction& tx, Indices indices) { return reserve(tx, indices); });
-  std::vector<std::size_t> signed_items;
-  for (std::size_t i = 0; i < items_.size(); ++i) {
-    Item& item = items_[i];
-    if (item.alive() && !reserved[i].ok()) item.refusal = translate(reserved[i].error());
-    if (item.alive()) sign(item);
-    if (item.alive()) signed_items.push_back(i);
-  }
+  const std::vector<std::size_t> signed_items = sign_all(reserved);
   const auto stored =
       db::run_group(context_.pool, scope, signed_items.size(), [&](db::Transaction& tx, Indices chosen) {
         std::vector<std::size_t> indices;
@@ -331,13 +330,17 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
   }
   if (caller.role == CallerRole::kDevice) {
     MUSTER_TRY_VOID(require_renewable_certificate(tx, caller, item.device->id, context_.clock.now()));
-    MUSTER_TRY(const auto proved,
-               registry::get_certificate(tx, tenant_, *caller.device_certificate_id, context_.clock.now()));
+    std::string own(kDeviceProfile);
+    if (caller.device_certificate_id) {
+      MUSTER_TRY(auto proved,
+                 registry::get_certificate(tx, tenant_, *caller.device_certificate_id, context_.clock.now()));
+      own = std::move(proved.profile);
+    }
     // A device that names no profile stays in its own; any other would be a longer life for the asking.
-    if (item.profile != kDeviceProfile && item.profile != proved.profile) {
+    if (item.profile != kDeviceProfile && item.profile != own) {
       return refuse(ErrorCode::kPermissionDenied, reasons::kProfileForbidden);
     }
-    item.profile = proved.profile;
+    item.profile = own;
   }
   if (item.claim) {
     const auto objection = claim_objection(*item.claim, *item.device, earlier);
@@ -369,6 +372,19 @@ Result<void> DeviceEnrolment::build(Item& item) const {
   const auto findings = ca::lint_certificate(item.tbs, order);
   if (findings.empty()) return {};
   return Error{ErrorCode::kInternal, findings.front().reason, findings.front().detail};
+}
+
+// Returns the places of those that are signed.
+std::vector<std::size_t> DeviceEnrolment::sign_all(std::span<const Result<void>> reserved) {
+  const CpuTurns::Turn turn{CpuTurns::of_process(), CpuTurns::Work::kSign};
+  std::vector<std::size_t> signed_items;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    Item& item = items_[i];
+    if (item.alive() && !reserved[i].ok()) item.refusal = translate(reserved[i].error());
+    if (item.alive()) sign(item);
+    if (item.alive()) signed_items.push_back(i);
+  }
+  return signed_items;
 }
 
 void DeviceEnrolment::sign(Item& item) const {

@@ -27,7 +27,7 @@ struct PreparedRequest {
 
 // prepare checks the caller's role and the name, and verifies the CSR (the costly part; callers' threads do it in
 // parallel). Reasons: enroll.caller_forbidden, enroll.profile_unknown, device.name_invalid, csr.*.
-Result<PreparedRequest> prepare(const Caller& caller, const EnrollRequest& request);
+Result<PreparedRequest> prepare(const AuthorityContext& context, const Caller& caller, const EnrollRequest& request);
 
 // require_own_certificate: the caller is `device` itself and proved an active certificate of it; status is checked per
 // request, not per connection. Scope: the tenant's. Reason: enroll.caller_forbidden.
@@ -67,6 +67,7 @@ class DeviceEnrolment {
   Result<void> build_all(db::Transaction& tx, Indices indices);
   Result<void> build(Item& item) const;
   Result<void> widen_shards(db::Transaction& tx, Indices indices) const;
+  std::vector<std::size_t> sign_all(std::span<const Result<void>> reserved);
   void sign(Item& item) const;
   Result<void> store(db::Transaction& tx, Indices indices);
   Result<void> redeem_claims(db::Transaction& tx, Indices indices);

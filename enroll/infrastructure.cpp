@@ -14,6 +14,7 @@
 #include "registry/edge_store.h"
 #include "registry/reasons.h"
 #include "x509/certificate.h"
+#include "x509/reasons.h"
 #include "x509/certificate_request.h"
 
 namespace muster::enroll {
@@ -133,6 +134,9 @@ Result<IssuedCertificate> issue_infrastructure(AuthorityContext& context, db::Tr
   MUSTER_TRY_VOID(context.require_initialised());
   MUSTER_TRY_VOID(authorise(caller, request));
   MUSTER_TRY(const auto csr, x509::CertificateRequest::parse_pem(request.csr));
+  if (context.blocked_keys.contains(csr.spki(), csr.spki_sha256())) {
+    return Error{ErrorCode::kInvalidArgument, x509::reasons::kCsrKeyBlocked, {}};
+  }
   MUSTER_TRY(ca::CertificateSubject subject, name_subject(context, request));
   subject.spki.assign(csr.spki().begin(), csr.spki().end());
   subject.key_algorithm = csr.key().algorithm();

@@ -16,6 +16,7 @@
 #include "enroll/device_enrolment.h"
 #include "enroll/enrolment_queue.h"
 #include "enroll/infrastructure.h"
+#include "enroll/offline_root.h"
 #include "enroll/reasons.h"
 #include "enroll/validation.h"
 #include "registry/certificate_store.h"
@@ -101,7 +102,7 @@ Result<std::unique_ptr<RegistrationAuthority>> RegistrationAuthority::create(Reg
   return std::unique_ptr<RegistrationAuthority>(new RegistrationAuthority(std::move(impl)));
 }
 
-Result<void> RegistrationAuthority::initialise_deployment() {
+Result<void> RegistrationAuthority::initialise_deployment(DeviceRoot device_root) {
   AuthorityContext& context = impl_->context;
   const std::lock_guard lock{impl_->initialisation};
   if (context.initialised) return {};
@@ -114,6 +115,7 @@ Result<void> RegistrationAuthority::initialise_deployment() {
     impl_->keys.reset();
     context.issuers = std::make_unique<IssuerCache>(*context.signer, context.config.plain_url);
   }
+  if (device_root == DeviceRoot::kOffline) MUSTER_TRY_VOID(ensure_requested_intermediate(context));
   MUSTER_TRY_VOID(ensure_platform_issuers(context));
   context.initialised.store(true, std::memory_order_release);
   return {};

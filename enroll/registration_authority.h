@@ -52,6 +52,7 @@ struct RegistrationAuthorityConfig {
 };
 
 enum class CreateDevice : std::uint8_t { kNo, kYes };
+enum class DeviceRoot : std::uint8_t { kAsStored, kOffline };
 
 struct EnrollRequest {
   TenantId tenant;
@@ -139,7 +140,9 @@ class RegistrationAuthority {
   // Makes what is missing of: device root → platform intermediate; infrastructure root. Loads the platform's keys.
   // Idempotent; safe when two servers start at once. Reasons: key.unwrap_failed (another KEK), deployment.*,
   // database.*.
-  Result<void> initialise_deployment();
+  // kOffline: instead of a device root, the intermediate's key is made, whose certificate comes from outside
+  // (enroll/offline_root.h). kAsStored goes on with what there is; nothing yet: a root of our own.
+  Result<void> initialise_deployment(DeviceRoot device_root = DeviceRoot::kAsStored);
 
   // PEM of the two roots; initialise_deployment must have succeeded. Reason: enroll.intermediate_missing (the device
   // root is offline and nothing of it was installed yet).

@@ -5,10 +5,9 @@
 #include <bitset>
 #include <vector>
 
-#include "x509/der_reader.h"
-#include "x509/oids.h"
 #include "x509/openssl_ptr.h"
 #include "x509/public_key.h"
+#include "x509/public_numbers.h"
 #include "x509/reasons.h"
 
 namespace muster::x509 {
@@ -17,6 +16,7 @@ namespace {
 
 constexpr unsigned kLargestTrialFactor = 1u << 12;  // about a quarter of a millisecond for 4096 bits
 constexpr unsigned kLargestRocaPrime = 167;
+constexpr int kFermatRounds = 100;
 
 std::vector<unsigned> odd_primes_below(unsigned limit) {
   std::vector<unsigned> primes;
@@ -53,18 +53,55 @@ class RocaFingerprint {
   std::vector<std::bitset<kLargestRocaPrime + 1>> residues_;
 };
 
-std::optional<BytesView> rsa_modulus(BytesView spki) {
-  DerReaderView outer{spki};
-  auto body = outer.enter(tag::kSequence);
-  if (!body) return std::nullopt;
-  auto algorithm = body->enter(tag::kSequence);
-  const auto oid = algorithm ? algorithm->read(tag::kOid) : std::nullopt;
-  if (!oid || !oid::equals(oid->contents, oid::kRsaEncryption)) return std::nullopt;
-  const auto key = body->read_octet_bits();
-  if (!key) return std::nullopt;
-  DerReaderView bits{*key};
-  auto numbers = bits.enter(tag::kSequence);
-  return numbers ? numbers->read_integer() : std::nullopt;
+// floor(sqrt(n)) by Newton's method from above; nullptr: out of memory.
+BignumPtr square_root(const BIGNUM* n, BN_CTX* context) {
+  BignumPtr root{BN_new()}, next{BN_new()};
+  if (!root || !next || BN_set_bit(root.get(), (BN_num_bits(n) + 1) / 2) != 1) return nullptr;
+  for (;;) {
+    if (BN_div(next.get(), nullptr, n, root.get(), context) != 1 || BN_add(next.get(), next.get(), root.get()) != 1 ||
+        BN_rshift1(next.get(), next.get()) != 1) {
+      return nullptr;
+    }
+    if (BN_cmp(next.get(), root.get()) >= 0) return root;
+    std::swap(root, next);
+  }
+}
+
+// Few numbers are squares modulo all of these: one in a hundred.
+bool may_be_square(const BIGNUM* n) {
+  for (const BN_ULONG modulus : {64u, 63u, 65u, 11u}) {
+    const BN_ULONG remainder = BN_mod_word(n, modulus);
+    bool residue = false;
+    for (BN_ULONG x = 0; x < modulus && !residue; ++x) residue = x * x % modulus == remainder;
+    if (!residue) return false;
+  }
+  return true;
+}
+
+bool is_square(const BIGNUM* n, BN_CTX* context) {
+  if (!may_be_square(n)) return false;
+  const BignumPtr root = square_root(n, context);
+  const BignumPtr square{BN_new()};
+  return root && square && BN_sqr(square.get(), root.get(), context) == 1 && BN_cmp(square.get(), n) == 0;
+}
+
+// Two primes that lie close together: a*a - n is a square for an a not far above sqrt(n) (CVE-2022-26320; a hundred
+// rounds as the CA/Browser Forum's Baseline Requirements have it, section 6.1.1.3).
+Result<bool> has_close_factors(const BIGNUM* n) {
+  const BnCtxPtr context{BN_CTX_new()};
+  const BignumPtr a = context ? square_root(n, context.get()) : nullptr;
+  const BignumPtr difference{BN_new()};
+  const auto fault = [] { return internal_error(take_openssl_error()); };
+  if (!a || !difference) return fault();
+  if (is_square(n, context.get())) return true;
+  for (int round = 0; round < kFermatRounds; ++round) {
+    if (BN_add_word(a.get(), 1) != 1 || BN_sqr(difference.get(), a.get(), context.get()) != 1 ||
+        BN_sub(difference.get(), difference.get(), n) != 1) {
+      return fault();
+    }
+    if (is_square(difference.get(), context.get())) return true;
+  }
+  return false;
 }
 
 bool is_weak_modulus(const BIGNUM* modulus) {
@@ -87,7 +124,11 @@ Result<void> check_key_strength(BytesView spki) {
   if (!modulus) return {};
   const BignumPtr number{BN_bin2bn(modulus->data(), static_cast<int>(modulus->size()), nullptr)};
   if (!number) return internal_error(take_openssl_error());
-  if (is_weak_modulus(number.get())) return Error{ErrorCode::kInvalidArgument, reasons::kKeyWeak, {}};
+  bool weak = is_weak_modulus(number.get());
+  if (!weak) {
+    MUSTER_TRY(weak, has_close_factors(number.get()));
+  }
+  if (weak) return Error{ErrorCode::kInvalidArgument, reasons::kKeyWeak, {}};
   return {};
 }
 

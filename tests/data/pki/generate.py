@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the test data of this folder. Keys are fresh each time and not kept."""
 import datetime
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -76,6 +77,20 @@ def primorial(limit):
     return product
 
 
+def next_prime(n):
+    """A probable one: good enough for a key that must be refused."""
+    n |= 1
+    while any(pow(base, n - 1, n) != 1 for base in (2, 3, 5, 7)):
+        n += 2
+    return n
+
+
+def close_primes():
+    """A modulus whose factors Fermat's method finds at once (CVE-2022-26320)."""
+    first = next_prime((3 << 1022) | int.from_bytes(os.urandom(120), "big"))
+    return first * next_prime(first + (1 << 500))
+
+
 def make_requests():
     CSR.mkdir(exist_ok=True)
     good = request(ec_key())
@@ -105,6 +120,11 @@ def make_requests():
         "bad_rsa_even_modulus.der": request_around(rsa_spki(modulus + 1)),
         "bad_rsa_small_factor.der": request_around(rsa_spki(modulus - modulus % 3 + (0 if modulus % 2 else 3))),
         "bad_rsa_roca.der": request_around(rsa_spki(1 + primorial(167) * (1 << 1830))),
+        "bad_rsa_close_primes.der": request_around(rsa_spki(close_primes())),
+        "bad_rsa_square.der": request_around(rsa_spki(next_prime((3 << 1022) | 1) ** 2)),
+        "bad_rsa_exponent_1.der": request_around(rsa_spki(modulus, 1)),
+        "bad_point_at_infinity.der": request_around(tlv(0x30, bytes.fromhex(
+            "301306072a8648ce3d020106082a8648ce3d030107") + tlv(3, b"\0\0"))),
         "bad_p192.der": openssl_request("-name", "prime192v1"),
         "bad_p521.der": request(ec.generate_private_key(ec.SECP521R1())).public_bytes(DER),
         "bad_explicit_curve.der": openssl_request("-name", "prime256v1", "-param_enc", "explicit"),
@@ -113,6 +133,7 @@ def make_requests():
         "bad_10000_names.der": request(ec_key(), [san(many_names)]).public_bytes(DER),
         "invalid_two_blocks.pem": pem + pem,
         "invalid_certificate_label.pem": pem.replace(b"CERTIFICATE REQUEST", b"CERTIFICATE"),
+        "invalid_trailing_text.pem": pem + b"and more\n",
         "invalid_trailing_octet.der": der + b"\0",
         "invalid_truncated.der": der[:-10],
         "invalid_indefinite_length.der": b"\x30\x80" + der[4:] + b"\0\0",

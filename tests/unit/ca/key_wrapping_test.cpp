@@ -2,14 +2,10 @@
 #include "ca/key_wrapping.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <fstream>
 
 #include "ca/reasons.h"
 #include "ca/signer.h"
 #include "ca/tbs_certificate.h"
-#include "support/temp_folder.h"
 
 namespace muster::ca {
 namespace {
@@ -70,26 +66,6 @@ TEST(Signer, LoadsAStoredKeyAndRefusesItUnderAnotherSpki) {
   EXPECT_FALSE(second.load(owner, {key.id, other, key.wrapped}).ok());
   Signer elsewhere{kek(1), "another deployment"};
   EXPECT_EQ(elsewhere.load(owner, {key.id, key.spki_sha256, key.wrapped}).error().reason, reasons::kKeyUnwrapFailed);
-}
-
-TEST(KeyEncryptionKeyFile, IsRefusedWhenOthersMayReadIt) {
-  test_support::TempFolder folder;
-  const std::string path = folder / "kek";
-  std::ofstream{path} << std::string(64, 'a') << "\n";
-  ASSERT_EQ(chmod(path.c_str(), 0640), 0);
-  EXPECT_EQ(KeyEncryptionKey::load(path).error().reason, "file.permissions_too_open");
-  ASSERT_EQ(chmod(path.c_str(), 0600), 0);
-  EXPECT_TRUE(KeyEncryptionKey::load(path).ok());
-}
-
-TEST(KeyEncryptionKeyFile, HasThirtyTwoOctetsOrTheirHexadecimalForm) {
-  test_support::TempFolder folder;
-  for (const std::string& text : {std::string("short"), std::string(63, 'a'), std::string(64, 'z'), std::string()}) {
-    const std::string path = folder / "kek";
-    std::ofstream{path} << text;
-    ASSERT_EQ(chmod(path.c_str(), 0600), 0);
-    EXPECT_EQ(KeyEncryptionKey::load(path).error().reason, reasons::kKekInvalid) << text;
-  }
 }
 
 }  // namespace
