@@ -1,102 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A batch is a resource: its lines are spooled before the first is worked on, its results are stored group by group and
-// streamed as they come. A client that loses the connection fetches them again; the work goes on without it.
+// A batch is a resource: its lines are spooled before the first is worked on, its results are stored group by group,
+// with the certificates, and streamed as they come. A client that loses the connection fetches them again; the work
+// goes on without it.
 //
 // A few groups are under way at once: while the database works on one, the requests of the next are verified.
 #include <algorithm>
 #include <deque>
 #include <future>
+#include <map>
 #include <set>
 
-#include "api/problem.h"
-#include "api/reasons.h"
+#include "api/batch_line.h"
 #include "api/routes.h"
 #include "core/log.h"
+#include "enroll/batch_enrolment.h"
 #include "registry/batch_store.h"
 #include "registry/reasons.h"
 
 namespace muster::api {
 namespace {
 
-constexpr std::size_t kMaxLines = 10'000;
 constexpr std::size_t kMaxBatchBytes = 40u << 20;
-constexpr std::size_t kMaxLineBytes = 32u << 10;
 constexpr std::size_t kGroupLines = 200;
-constexpr std::size_t kGroupsAtOnce = 3;
+constexpr std::size_t kGroupsAtOnce = 6;
 constexpr std::size_t kResultsAtOnce = 500;
 constexpr std::string_view kContentType = "application/x-ndjson";
-
-struct Line {
-  std::uint64_t number = 0;
-  std::string_view text;
-};
-
-struct Item {
-  std::uint64_t line = 0;
-  std::string device;
-  std::optional<enroll::EnrollRequest> request;  // empty: `error` says why
-  Error error;
-};
-
-Result<std::vector<Line>> split_lines(std::string_view text) {
-  std::vector<Line> lines;
-  for (std::uint64_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    if (lines.size() == kMaxLines) {
-      return Error{ErrorCode::kResourceExhausted, reasons::kTooManyLines, "at most " + std::to_string(kMaxLines)};
-    }
-    lines.push_back({number, line});
-  }
-  return lines;
-}
-
-Result<enroll::EnrollRequest> parse_line(const TenantId& tenant, const Line& line, std::string& device) {
-  if (line.text.size() > kMaxLineBytes) {
-    return Error{ErrorCode::kInvalidArgument, reasons::kLineInvalid,
-                 "at most " + std::to_string(kMaxLineBytes) + " octets a line"};
-  }
-  MUSTER_TRY(JsonReader body, JsonReader::parse(line.text));
-  enroll::EnrollRequest request;
-  request.tenant = tenant;
-  request.device = body.required_string("device");
-  request.csr = body.required_string("csr");
-  if (auto profile = body.optional_string("profile")) request.profile = std::move(*profile);
-  if (body.optional_bool("create").value_or(false)) request.create = enroll::CreateDevice::kYes;
-  device = request.device;
-  MUSTER_TRY_VOID(body.finish());
-  return request;
-}
-
-std::string success_line(const Item& item, const enroll::IssuedCertificate& issued) {
-  JsonWriter out;
-  out.object([&] {
-    out.field("line", item.line)
-        .field("device", item.device)
-        .field("status", 201)
-        .field("id", issued.id_hex)
-        .field("serial", issued.serial_hex)
-        .field("certificate", issued.certificate_pem)
-        .field("chain", issued.chain_pem)
-        .field("not_after", to_rfc3339(issued.not_after));
-  });
-  return out.take();
-}
-
-std::string failure_line(const Item& item, const Error& error) {
-  JsonWriter out;
-  out.object([&] {
-    out.field("line", item.line)
-        .field("device", item.device)
-        .field("status", http_status(error))
-        .field("reason", error.reason);
-    if (error.code == ErrorCode::kInvalidArgument && !error.detail.empty()) out.field("detail", error.detail);
-  });
-  return out.take();
-}
 
 // What outlives the request's handler while the answer streams.
 struct BatchRun {
@@ -104,47 +33,50 @@ struct BatchRun {
   enroll::Caller caller;
   TenantId tenant;
   BatchId id;
-  std::vector<Line> lines;  // views of the request's body, which lives until the answer is sent
+  std::vector<BatchLine> lines;  // views of the request's body, which lives until the answer is sent
 };
 
-std::vector<Item> parse_group(const BatchRun& run, std::span<const Line> lines) {
-  std::vector<Item> items;
+std::vector<BatchItem> parse_group(const BatchRun& run, std::span<const BatchLine> lines) {
+  std::vector<BatchItem> items;
   items.reserve(lines.size());
-  for (const Line& line : lines) {
-    Item& item = items.emplace_back(Item{line.number, "", std::nullopt, {}});
-    auto parsed = parse_line(run.tenant, line, item.device);
-    if (parsed.ok()) {
-      item.request = std::move(*parsed);
-    } else {
-      item.error = parsed.error();
-    }
-  }
+  for (const BatchLine& line : lines) items.push_back(parse_batch_line(run.tenant, line));
   return items;
 }
 
-using Results = std::vector<registry::BatchResult>;
+using Answers = std::vector<std::string>;  // one for each line, in order
 
-// Issues for a group and stores its results.
-Result<Results> run_group(const BatchRun& run, std::vector<Item> items) {
+// Issues for a group. Its results are stored with its certificates; those of refused lines afterwards.
+Result<Answers> run_group(const BatchRun& run, std::vector<BatchItem> items) {
   std::vector<enroll::EnrollRequest> requests;
-  for (Item& item : items) {
-    if (item.request) requests.push_back(std::move(*item.request));
+  std::vector<std::uint64_t> lines;  // of the requests
+  for (BatchItem& item : items) {
+    if (!item.request) continue;
+    requests.push_back(std::move(*item.request));
+    lines.push_back(item.line);
   }
-  const auto issued = run.context.authority.enroll_batch(run.caller, requests);
-  Results results;
+  const auto store_results = [&](db::Transaction& tx, std::span<const enroll::StoredCertificate> stored) {
+    std::vector<registry::BatchCertificate> results;
+    for (const auto& certificate : stored) results.push_back({lines[certificate.request], certificate.id});
+    return registry::append_batch_certificates(tx, run.tenant, run.id, results);
+  };
+  const auto issued = enroll::BatchEnrolment{run.context.authority}.run(run.caller, requests, store_results);
+  Answers answers;
+  std::vector<registry::BatchResult> refused;
   std::size_t next = 0;
-  for (const Item& item : items) {
-    if (!item.request) {
-      results.push_back({item.line, failure_line(item, item.error)});
+  for (const BatchItem& item : items) {
+    const Result<enroll::IssuedCertificate>* outcome = item.request ? &issued.at(next++) : nullptr;
+    if (outcome && outcome->ok()) {
+      answers.push_back(success_line(item.line, item.device, **outcome));
       continue;
     }
-    const auto& outcome = issued.at(next++);
-    results.push_back({item.line, outcome.ok() ? success_line(item, *outcome) : failure_line(item, outcome.error())});
+    answers.push_back(failure_line(item, outcome ? outcome->error() : item.error));
+    refused.push_back({item.line, answers.back()});
   }
+  if (refused.empty()) return answers;
   MUSTER_TRY_VOID(db::run_in_transaction(run.context.pool, db::Scope::of_tenant(run.tenant), [&](db::Transaction& tx) {
-    return registry::append_batch_results(tx, run.tenant, run.id, results);
+    return registry::append_batch_results(tx, run.tenant, run.id, refused);
   }));
-  return results;
+  return answers;
 }
 
 // GroupsUnderWay runs groups on threads of their own and gives their results in the order of the lines. Its end waits
@@ -156,31 +88,31 @@ class GroupsUnderWay {
   bool empty() const { return groups_.empty(); }
   // Whether `items` must wait: there are enough under way, or an earlier line for one of its devices is, which comes
   // first.
-  bool must_wait(const std::vector<Item>& items) const {
+  bool must_wait(const std::vector<BatchItem>& items) const {
     const auto earlier = [&](const Group& group) {
-      return std::ranges::any_of(items,
-                                 [&](const Item& item) { return item.request && group.devices.contains(item.device); });
+      return std::ranges::any_of(
+          items, [&](const BatchItem& item) { return item.request && group.devices.contains(item.device); });
     };
     return groups_.size() >= kGroupsAtOnce || std::ranges::any_of(groups_, earlier);
   }
-  void start(std::vector<Item> items) {
+  void start(std::vector<BatchItem> items) {
     std::set<std::string> devices;
-    for (const Item& item : items) {
+    for (const BatchItem& item : items) {
       if (item.request) devices.insert(item.device);
     }
     groups_.push_back(
         {std::move(devices), std::async(std::launch::async, run_group, std::cref(run_), std::move(items))});
   }
-  Result<Results> take_first() {
-    auto results = groups_.front().results.get();
+  Result<Answers> take_first() {
+    auto answers = groups_.front().answers.get();
     groups_.pop_front();
-    return results;
+    return answers;
   }
 
  private:
   struct Group {
     std::set<std::string> devices;
-    std::future<Result<Results>> results;
+    std::future<Result<Answers>> answers;
   };
   const BatchRun& run_;
   std::deque<Group> groups_;
@@ -190,13 +122,13 @@ Result<void> run_batch(const BatchRun& run, http::BodyWriter& writer) {
   bool listening = true;
   GroupsUnderWay under_way{run};
   const auto pass_on_first = [&]() -> Result<void> {
-    MUSTER_TRY(const Results results, under_way.take_first());
-    for (const auto& result : results) listening = listening && writer.write(result.json + "\n");
+    MUSTER_TRY(const Answers answers, under_way.take_first());
+    for (const std::string& answer : answers) listening = listening && writer.write(answer + "\n");
     return {};
   };
   for (std::size_t first = 0; first < run.lines.size(); first += kGroupLines) {
     const auto lines = std::span{run.lines}.subspan(first, std::min(kGroupLines, run.lines.size() - first));
-    std::vector<Item> items = parse_group(run, lines);
+    std::vector<BatchItem> items = parse_group(run, lines);
     while (!under_way.empty() && under_way.must_wait(items)) MUSTER_TRY_VOID(pass_on_first());
     under_way.start(std::move(items));
   }
@@ -214,7 +146,7 @@ std::string results_path(const registry::Tenant& tenant, const BatchId& id) {
 
 Result<http::Response> create(Call& call) {
   MUSTER_TRY(const std::string_view text, call.request.body.view());
-  MUSTER_TRY(auto lines, split_lines(text));
+  MUSTER_TRY(auto lines, split_batch(text));
   const std::size_t count = lines.size();
   MUSTER_TRY(
       const registry::Batch batch,
@@ -238,18 +170,42 @@ Result<http::Response> create(Call& call) {
   return response;
 }
 
+// Writes stored results again as they were first answered.
+class ResultText {
+ public:
+  Result<void> append(db::Transaction& tx, const registry::StoredBatchResult& result) {
+    if (result.issued) {
+      const IssuerId& issuer = result.issued->issuer_id;
+      if (!chains_.contains(issuer)) {
+        MUSTER_TRY(const auto row, registry::get_issuer(tx, issuer));
+        chains_.emplace(issuer, chain_pem(row));
+      }
+      const auto certificate = stored_certificate(*result.issued, chains_.at(issuer));
+      text_.append(success_line(result.line, result.issued->device, certificate)).append("\n");
+    } else {
+      text_.append(result.json).append("\n");
+    }
+    return {};
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::map<IssuerId, std::string> chains_;
+  std::string text_;
+};
+
 Result<std::string> load_results(const Call& call, const BatchId& id) {
-  std::string text;
+  ResultText text;
   std::uint64_t after = 0;
   while (true) {
-    MUSTER_TRY(const auto results, db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) {
-                 return registry::read_batch_results(tx, call.tenant().id, id, after, kResultsAtOnce);
-               }));
-    for (const auto& result : results) {
-      text.append(result.json).append("\n");
-      after = result.line;
-    }
-    if (results.size() < kResultsAtOnce) return text;
+    std::vector<registry::StoredBatchResult> results;
+    MUSTER_TRY_VOID(db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
+      MUSTER_TRY(results, registry::read_batch_results(tx, call.tenant().id, id, after, kResultsAtOnce));
+      for (const auto& result : results) MUSTER_TRY_VOID(text.append(tx, result));
+      return {};
+    }));
+    if (results.size() < kResultsAtOnce) return text.take();
+    after = results.back().line;
   }
 }
 

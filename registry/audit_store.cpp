@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "core/encoding.h"
 #include "db/statement.h"
@@ -50,7 +51,7 @@ const db::Statement kAppend{
     "  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], "
     "$8::text[])"
     "   AS u (tenant_id, at, actor, action, target, target_name, outcome, detail) RETURNING id)"
-    " INSERT INTO muster.audit_unchained (event_id) SELECT s.id FROM stored AS s"};
+    " INSERT INTO muster.audit_unchained (event_id, event_ids) SELECT min(s.id), array_agg(s.id) FROM stored AS s"};
 
 const std::string kColumns =
     "e.id, e.at, e.tenant_id, e.actor, e.action, e.target, e.target_name, e.outcome, " + pairs_sql("e.detail");
@@ -67,16 +68,19 @@ const db::Statement kSequencerLock{"lock_sequencer", "SELECT pg_advisory_xact_lo
 const db::Statement kUnchained{
     "unchained_audit_events",
     "SELECT " + kColumns +
-        " FROM (SELECT n.event_id FROM muster.audit_unchained AS n ORDER BY n.event_id"
-        "  LIMIT $1::bigint) AS u CROSS JOIN LATERAL (SELECT v.* FROM muster.audit_events AS v"
-        "  WHERE v.id = u.event_id OFFSET 0) AS e ORDER BY u.event_id"};
+        ", g.event_id FROM (SELECT n.event_id, coalesce(n.event_ids, ARRAY[n.event_id]) AS event_ids,"
+        "   sum(coalesce(cardinality(n.event_ids), 1)) OVER (ORDER BY n.event_id) AS through"
+        "   FROM muster.audit_unchained AS n ORDER BY n.event_id LIMIT $1::bigint) AS g"
+        "  CROSS JOIN LATERAL unnest(g.event_ids) AS u (id)"
+        "  CROSS JOIN LATERAL (SELECT v.* FROM muster.audit_events AS v WHERE v.id = u.id OFFSET 0) AS e"
+        " WHERE g.through - cardinality(g.event_ids) < $1::bigint ORDER BY e.id"};
 const db::Statement kHeads{"audit_chain_heads",
                            "SELECT u.tenant_id, h.sequence, h.hash FROM unnest($1::uuid[]) AS u (tenant_id),"
                            " LATERAL (SELECT c.sequence, c.hash FROM muster.audit_chain AS c"
                            "  WHERE c.tenant_id = u.tenant_id ORDER BY c.sequence DESC LIMIT 1) AS h"};
 const db::Statement kChain{
     "chain_audit_events",
-    "WITH done AS (DELETE FROM muster.audit_unchained WHERE event_id = ANY ($3::bigint[]))"
+    "WITH done AS (DELETE FROM muster.audit_unchained WHERE event_id = ANY ($6::bigint[]))"
     " INSERT INTO muster.audit_chain (tenant_id, sequence, event_id, encoding_version, hash)"
     " SELECT u.tenant_id, u.sequence, u.event_id, $5::smallint, u.hash"
     " FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[]) AS u (tenant_id, sequence, event_id, hash)"};
@@ -205,7 +209,13 @@ Result<std::size_t> chain_audit_events(db::Transaction& tx, std::size_t limit) {
   MUSTER_TRY(const auto rows, db::run(tx, kUnchained, {limit}));
   if (rows.empty()) return std::size_t{0};
   std::vector<AuditRow> events;
-  for (std::size_t i = 0; i < rows.size(); ++i) events.push_back(read(rows[i]));
+  std::set<std::int64_t> groups;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    events.push_back(read(rows[i]));
+    groups.insert(rows[i].number(9));
+  }
+  db::Array done(db::ElementType::kInt64);
+  for (const std::int64_t group : groups) done.add(group);
   MUSTER_TRY(Heads heads, read_heads(tx, events));
   db::Array tenants(db::ElementType::kUuid);
   db::Array sequences(db::ElementType::kInt64);
@@ -220,7 +230,7 @@ Result<std::size_t> chain_audit_events(db::Transaction& tx, std::size_t limit) {
     ids.add(static_cast<std::int64_t>(event.id));
     hashes.add(head.head);
   }
-  MUSTER_TRY_VOID(db::run(tx, kChain, {tenants, sequences, ids, hashes, kAuditEncodingVersion}));
+  MUSTER_TRY_VOID(db::run(tx, kChain, {tenants, sequences, ids, hashes, kAuditEncodingVersion, done}));
   return events.size();
 }
 

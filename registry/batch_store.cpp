@@ -15,17 +15,31 @@ const db::Statement kGet{"get_batch",
                          "SELECT " + kColumns + " FROM muster.batches WHERE tenant_id = $1::uuid AND id = $2::uuid"};
 const db::Statement kAppend{
     "append_batch_results",
-    "WITH stored AS (INSERT INTO muster.batch_results (tenant_id, batch_id, line, result)"
-    "  SELECT $1::uuid, b.id, u.line, u.result FROM muster.batches AS b,"
-    "   unnest($3::bigint[], $4::text[]) AS u (line, result) WHERE b.tenant_id = $1::uuid AND b.id = $2::uuid"
-    "  ON CONFLICT DO NOTHING RETURNING line)"
-    " UPDATE muster.batches SET lines = lines + (SELECT count(*) FROM stored)"
-    " WHERE tenant_id = $1::uuid AND id = $2::uuid"};
-const db::Statement kFinish{"finish_batch",
-                            "UPDATE muster.batches SET status = 'done' WHERE tenant_id = $1::uuid AND id = $2::uuid"};
-const db::Statement kRead{"read_batch_results",
-                          "SELECT line, result FROM muster.batch_results WHERE tenant_id = $1::uuid"
-                          " AND batch_id = $2::uuid AND line > $3::bigint ORDER BY line LIMIT $4::bigint"};
+    "INSERT INTO muster.batch_results (tenant_id, batch_id, line, result) SELECT $1::uuid, $2::uuid, u.line, u.result"
+    " FROM unnest($3::bigint[], $4::text[]) AS u (line, result) ON CONFLICT DO NOTHING"};
+const db::Statement kAppendCertificates{
+    "append_batch_certificates",
+    "INSERT INTO muster.batch_certificates (tenant_id, batch_id, first_line, lines, certificate_ids)"
+    " VALUES ($1::uuid, $2::uuid, $3::bigint, $4::bigint[], $5::bytea[])"};
+const db::Statement kFinish{
+    "finish_batch",
+    "UPDATE muster.batches SET status = 'done',"
+    " lines = (SELECT count(*) FROM muster.batch_results WHERE tenant_id = $1::uuid AND batch_id = $2::uuid)"
+    "  + (SELECT coalesce(sum(cardinality(c.lines)), 0) FROM muster.batch_certificates AS c"
+    "   WHERE c.tenant_id = $1::uuid AND c.batch_id = $2::uuid) WHERE tenant_id = $1::uuid AND id = $2::uuid"};
+const db::Statement kRead{
+    "read_batch_results",
+    "SELECT u.line, NULL, c.id, d.name, c.issuer_id, c.serial, c.certificate, c.not_after"
+    " FROM (SELECT n.line, n.id FROM muster.batch_certificates AS g"
+    "   CROSS JOIN LATERAL unnest(g.lines, g.certificate_ids) AS n (line, id)"
+    "   WHERE g.tenant_id = $1::uuid AND g.batch_id = $2::uuid AND n.line > $3::bigint"
+    "   ORDER BY n.line LIMIT $4::bigint) AS u"
+    "  CROSS JOIN LATERAL (SELECT s.* FROM muster.certificates AS s WHERE s.id = u.id AND s.tenant_id = $1::uuid"
+    "   OFFSET 0) AS c"
+    "  JOIN muster.devices AS d ON d.tenant_id = c.tenant_id AND d.id = c.device_id"
+    " UNION ALL (SELECT r.line, r.result, NULL, NULL, NULL, NULL, NULL, NULL FROM muster.batch_results AS r"
+    "  WHERE r.tenant_id = $1::uuid AND r.batch_id = $2::uuid AND r.line > $3::bigint"
+    "  ORDER BY r.line LIMIT $4::bigint) ORDER BY 1 LIMIT $4::bigint"};
 const db::Statement kPrune{"prune_batches", "DELETE FROM muster.batches WHERE created_at < $1::timestamptz"};
 
 Batch read(const db::Row& row) {
@@ -37,7 +51,24 @@ Batch read(const db::Row& row) {
           static_cast<std::uint64_t>(row.number(5))};
 }
 
+StoredBatchResult read_result(const db::Row& row) {
+  StoredBatchResult result;
+  result.line = static_cast<std::uint64_t>(row.number(0));
+  if (row.is_null(1)) {
+    result.issued = {row.sha256(2), row.text(3), row.id<IssuerId>(4), row.bytes(5), row.bytes(6), row.time(7)};
+  } else {
+    result.json = row.text(1);
+  }
+  return result;
+}
+
 Error not_found() { return {ErrorCode::kNotFound, kBatchNotFound, ""}; }
+
+// The foreign key says which batch is not there.
+Result<void> stored(db::Transaction& tx, const Result<db::Rows>& inserted) {
+  if (inserted.ok()) return {};
+  return db::violated_constraint(tx).ends_with("_batch_known") ? not_found() : inserted.error();
+}
 
 }  // namespace
 
@@ -60,9 +91,19 @@ Result<void> append_batch_results(db::Transaction& tx, const TenantId& tenant, c
     lines.add(static_cast<std::int64_t>(result.line));
     texts.add_text(result.json);
   }
-  MUSTER_TRY(const auto rows, db::run(tx, kAppend, {tenant, id, lines, texts}));
-  if (rows.affected() == 0) return not_found();
-  return {};
+  return stored(tx, db::run(tx, kAppend, {tenant, id, lines, texts}));
+}
+
+Result<void> append_batch_certificates(db::Transaction& tx, const TenantId& tenant, const BatchId& id,
+                                       std::span<const BatchCertificate> certificates) {
+  if (certificates.empty()) return {};
+  db::Array lines(db::ElementType::kInt64);
+  db::Array ids(db::ElementType::kBytes);
+  for (const BatchCertificate& certificate : certificates) {
+    lines.add(static_cast<std::int64_t>(certificate.line));
+    ids.add(certificate.id);
+  }
+  return stored(tx, db::run(tx, kAppendCertificates, {tenant, id, certificates.front().line, lines, ids}));
 }
 
 Result<void> finish_batch(db::Transaction& tx, const TenantId& tenant, const BatchId& id) {
@@ -71,13 +112,12 @@ Result<void> finish_batch(db::Transaction& tx, const TenantId& tenant, const Bat
   return {};
 }
 
-Result<std::vector<BatchResult>> read_batch_results(db::Transaction& tx, const TenantId& tenant, const BatchId& id,
-                                                    std::uint64_t after, std::size_t limit) {
+Result<std::vector<StoredBatchResult>> read_batch_results(db::Transaction& tx, const TenantId& tenant,
+                                                          const BatchId& id, std::uint64_t after, std::size_t limit) {
   MUSTER_TRY(const auto rows, db::run(tx, kRead, {tenant, id, after, limit}));
-  std::vector<BatchResult> results;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    results.push_back({static_cast<std::uint64_t>(rows[i].number(0)), rows[i].text(1)});
-  }
+  std::vector<StoredBatchResult> results;
+  results.reserve(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) results.push_back(read_result(rows[i]));
   return results;
 }
 

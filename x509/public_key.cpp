@@ -63,30 +63,44 @@ std::optional<Spki> read_spki(BytesView der) {
 struct Curve {
   KeyAlgorithm algorithm;
   unsigned bits;
-  const char* group;  // OpenSSL's name
 };
 
 std::optional<Curve> curve_of(const Spki& spki) {
   // Only named curves: explicit parameters let a certificate choose its own generator (CVE-2020-0601).
   if (!spki.parameters || spki.parameters->tag != tag::kOid) return std::nullopt;
-  if (oid::equals(spki.parameters->contents, oid::kP256)) return Curve{KeyAlgorithm::kP256, 256, "prime256v1"};
-  if (oid::equals(spki.parameters->contents, oid::kP384)) return Curve{KeyAlgorithm::kP384, 384, "secp384r1"};
+  if (oid::equals(spki.parameters->contents, oid::kP256)) return Curve{KeyAlgorithm::kP256, 256};
+  if (oid::equals(spki.parameters->contents, oid::kP384)) return Curve{KeyAlgorithm::kP384, 384};
   return std::nullopt;
+}
+
+EvpPkeyPtr make_parameters(const char* group) {
+  const EvpPkeyCtxPtr context{EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr)};
+  OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(group), 0),
+                             OSSL_PARAM_construct_end()};
+  EVP_PKEY* key = nullptr;
+  if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEY_PARAMETERS, parameters) != 1) {
+    return nullptr;
+  }
+  return EvpPkeyPtr{key};
+}
+
+// A key without a point, to be copied: making the group anew would cost a quarter of a verification.
+const EVP_PKEY* parameters_of(const Curve& curve) {
+  static const EvpPkeyPtr p256 = make_parameters("prime256v1");
+  static const EvpPkeyPtr p384 = make_parameters("secp384r1");
+  return curve.algorithm == KeyAlgorithm::kP256 ? p256.get() : p384.get();
 }
 
 // OpenSSL checks here that the point lies on the curve.
 EvpPkeyPtr load_point(const Curve& curve, BytesView point) {
-  const EvpPkeyCtxPtr context{EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr)};
-  OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(curve.group), 0),
-      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<std::uint8_t*>(point.data()), point.size()),
-      OSSL_PARAM_construct_end()};
-  EVP_PKEY* key = nullptr;
-  if (!context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
-      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1) {
+  EvpPkeyPtr key{EVP_PKEY_new()};
+  const EVP_PKEY* parameters = parameters_of(curve);
+  if (!key || parameters == nullptr || EVP_PKEY_copy_parameters(key.get(), parameters) != 1 ||
+      EVP_PKEY_set1_encoded_public_key(key.get(), point.data(), point.size()) != 1) {
     return nullptr;
   }
-  return EvpPkeyPtr{key};
+  return key;
 }
 
 // Bits of a positive minimal INTEGER.
@@ -155,8 +169,8 @@ const SignatureScheme* scheme_of(BytesView algorithm) {
 Result<EvpPkeyPtr> load_ml_dsa(const MlDsa& kind, const Spki& spki) {
   if (spki.parameters || spki.key.size() != kind.octets) return refuse(reasons::kKeyMalformed);
   MUSTER_TRY_VOID(require_available(kind.algorithm));
-  EvpPkeyPtr key{EVP_PKEY_new_raw_public_key_ex(nullptr, ml_dsa_name(kind.algorithm), nullptr, spki.key.data(),
-                                                spki.key.size())};
+  EvpPkeyPtr key{
+      EVP_PKEY_new_raw_public_key_ex(nullptr, ml_dsa_name(kind.algorithm), nullptr, spki.key.data(), spki.key.size())};
   if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
   return key;
 }
