@@ -15,6 +15,7 @@ bool tenant_admin_may(Action action) {
     case Action::kCertificateIssue:
     case Action::kCertificateRead:
     case Action::kCertificateRevoke:
+    case Action::kCertificateBulkRevoke:
     case Action::kCertificateValidate:
     case Action::kBatchRun:
     case Action::kBatchRead:

@@ -6,18 +6,23 @@
 #include <mutex>
 
 #include "core/log.h"
+#include "enroll/superseding.h"
+#include "enroll/bulk_revocation.h"
 #include "registry/audit_store.h"
 #include "registry/batch_store.h"
+#include "registry/bulk_revocation_store.h"
 #include "registry/change_store.h"
 #include "registry/crl_store.h"
 #include "registry/edge_store.h"
 #include "registry/idempotency_store.h"
+#include "registry/ocsp_store.h"
 #include "registry/tenant_store.h"
 
 namespace muster::api {
 namespace {
 
 constexpr std::chrono::seconds kTurn{1};
+constexpr std::chrono::milliseconds kRevokingTime{900};  // of a turn
 constexpr int kTurnsPerDeletion = 5;
 constexpr int kTurnsPerPruning = 60;
 constexpr std::size_t kAuditBatch = 1'000;
@@ -26,6 +31,10 @@ constexpr std::chrono::hours kKeepChanges{7 * 24};  // an edge that was away for
 constexpr std::chrono::hours kKeepEdgeEvents{30 * 24};
 constexpr std::chrono::hours kKeepBatches{7 * 24};
 constexpr std::chrono::hours kKeepIntents{24};
+// Past notAfter. Longer than two periods of the longest validity that a CRL may have.
+constexpr std::chrono::days kKeepRevocations{800};
+constexpr std::chrono::days kKeepOcspResponders{30};
+constexpr std::chrono::days kKeepBulkRevocations{90};
 
 const Log& log() {
   static const Log instance{"housekeeping"};
@@ -48,10 +57,12 @@ void Housekeeping::loop(const std::stop_token& stop) {
   std::condition_variable_any never;
   for (int turn = 1; !stop.stop_requested(); ++turn) {
     chain_audit();
+    supersede();
     if (turn % kTurnsPerDeletion == 0) {
       finish_deletions();
       drop_edge_roles();
     }
+    go_on_revoking();
     if (turn % kTurnsPerPruning == 0) prune();
     std::unique_lock lock{mutex};
     never.wait_for(lock, stop, kTurn, [] { return false; });
@@ -65,6 +76,19 @@ void Housekeeping::chain_audit() {
     });
     if (!succeeded(chained, "chain the audit") || *chained < kAuditBatch) return;
   }
+}
+
+// Certificates whose successors have connected.
+void Housekeeping::supersede() {
+  while (true) {
+    const auto taken = enroll::supersede_renewed(context_.authority);
+    if (!succeeded(taken, "supersede renewed certificates") || *taken == 0) return;
+  }
+}
+
+// Bulk revocations that outlasted their request, or a process that ended.
+void Housekeeping::go_on_revoking() {
+  succeeded(enroll::BulkRevocations{context_.authority}.go_on(kRevokingTime), "go on with bulk revocations");
 }
 
 void Housekeeping::finish_deletions() {
@@ -104,6 +128,11 @@ void Housekeeping::prune() {
   run("prune idempotency", [&](db::Transaction& tx) { return registry::prune_idempotency_records(tx, now); });
   run("prune edge events", [&](db::Transaction& tx) { return registry::prune_edge_events(tx, now - kKeepEdgeEvents); });
   run("prune batches", [&](db::Transaction& tx) { return registry::prune_batches(tx, now - kKeepBatches); });
+  run("prune revocations", [&](db::Transaction& tx) { return registry::forget_revocations(tx, now - kKeepRevocations); });
+  run("prune OCSP responders",
+      [&](db::Transaction& tx) { return registry::prune_ocsp_responders(tx, now - kKeepOcspResponders); });
+  run("prune bulk revocations",
+      [&](db::Transaction& tx) { return registry::prune_bulk_revocations(tx, now - kKeepBulkRevocations); });
   run("prune intents", [&](db::Transaction& tx) { return registry::prune_intents(tx, now - kKeepIntents); });
 }
 

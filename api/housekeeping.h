@@ -17,8 +17,10 @@ class Housekeeping {
  private:
   void loop(const std::stop_token& stop);
   void chain_audit();
+  void supersede();
   void finish_deletions();
   void drop_edge_roles();
+  void go_on_revoking();
   void prune();
 
   ApiContext& context_;

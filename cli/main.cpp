@@ -22,12 +22,13 @@ void declare_all(muster::cli::Command& root) {
   declare_ca(root);
   declare_issuer(root);
   declare_policy(root);
-    declare_profile(root);
+  declare_trust_anchor(root);
+  declare_profile(root);
   declare_token(root);
   declare_claim(root);
   declare_est(root);
   declare_key(root);
-    declare_audit(root);
+  declare_audit(root);
   declare_stream(root);
 }
 

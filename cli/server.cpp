@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <iterator>
+#include <sstream>
+
 #include "api/server.h"
 
 #include "ca/key_store_config.h"
@@ -62,15 +65,25 @@ struct KeyStoreOptions {
   }
 };
 
+// "crl.example.com pki.example.org"
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
+
 Result<ServerFile> load(const std::string& path) {
   MUSTER_TRY(ConfigFile file, ConfigFile::load(path));
   ServerFile out;
   std::string public_url, rest, edges, plain;
   std::int64_t validity_days = 365;
+  std::int64_t crl_shards = 1;
   file.required("trust_domain", out.server.trust_domain);
   file.required("public_url", public_url);
   file.required("plain_url", out.authority.plain_url);
   file.optional("device_validity_days", validity_days, 1, 36'500);
+  file.optional("crl_shards", crl_shards, 1, 4'096);
+  file.optional("crl_validity_seconds", out.authority.crl_validity_seconds, 3'600, 365 * 86'400);
+  file.optional("ocsp_validity_seconds", out.authority.ocsp_validity_seconds, 300, 43'200);
   file.required("listen.rest", rest);
   file.required("listen.edges", edges);
   file.required("listen.plain", plain);
@@ -78,6 +91,9 @@ Result<ServerFile> load(const std::string& path) {
   file.optional("database.connections", out.database_connections, 2, 200);
   file.required_path("keys.kek_file", out.kek_file);
   file.optional_path("keys.blocked_keys_file", out.authority.blocked_keys_file);
+  std::string crl_hosts;
+  file.optional("external_crl.allowed_hosts", crl_hosts);
+  file.optional("external_crl.allow_private_addresses", out.server.crl_fetching.allow_private_addresses);
   KeyStoreOptions keys;
   keys.read(file);
   file.required_path("tls.certificate_file", out.server.certificate_file);
@@ -85,11 +101,13 @@ Result<ServerFile> load(const std::string& path) {
   file.optional_path("tls.infrastructure_root_file", out.infrastructure_root_file);
   MUSTER_TRY_VOID(file.finish());
   MUSTER_TRY_VOID(keys.apply(out));
+  out.server.crl_fetching.allowed_hosts = words_of(crl_hosts);
   MUSTER_TRY_VOID(take_address("listen.rest", rest, out.server.rest));
   MUSTER_TRY_VOID(take_address("listen.edges", edges, out.server.edges));
   MUSTER_TRY_VOID(take_address("listen.plain", plain, out.server.plain));
   out.authority.trust_domain = out.server.trust_domain;
   out.authority.device_validity_seconds = validity_days * 86'400;
+  out.authority.crl_shards = static_cast<std::uint32_t>(crl_shards);
   return out;
 }
 

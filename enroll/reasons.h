@@ -37,6 +37,7 @@ inline constexpr std::string_view kConfigInvalid = "config.enroll_invalid";     
 inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";        // 503
 // 409: the device root is offline and has not signed the platform's CA yet; the detail says what to do.
 inline constexpr std::string_view kIntermediateMissing = "enroll.intermediate_missing";
+inline constexpr std::string_view kSelectionInvalid = "revocation.selection_invalid";  // 400: of a bulk revocation
 inline constexpr std::string_view kShardUnknown = "enroll.crl_shard_unknown";  // 404
 // 409. One reason for: the key of a CA, of another device (any tenant), or revoked for keyCompromise, so that the
 // answer does not tell who holds a key.
@@ -83,6 +84,9 @@ inline constexpr std::string_view kAnchorStatusInvalid = "trust_anchor.status_in
 inline constexpr std::string_view kAnchorUnverified = "trust_anchor.unverified";            // 409
 inline constexpr std::string_view kCrlIssuerUnknown = "crl.issuer_unknown";  // neither the anchor nor its intermediates
 inline constexpr std::string_view kCrlTooManyEntries = "crl.too_many_entries";  // 413
+// Findings of a validation by the tenant's own trust anchors; the broker's reasons are called the same
+inline constexpr std::string_view kAnchorSuspended = "trust_anchor.suspended";
+inline constexpr std::string_view kDeviceNotRegistered = "device.not_registered";
 // Why a device did not register itself; the server's answer to an edge
 inline constexpr std::string_view kRegistrationOff = "registration.off";
 inline constexpr std::string_view kRegistrationDenied = "registration.denied";

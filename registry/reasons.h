@@ -47,6 +47,7 @@ inline constexpr std::string_view kCertificateNotFound = "certificate.not_found"
 inline constexpr std::string_view kCertificateSerialAmbiguous = "certificate.serial_ambiguous";  // kConflict
 inline constexpr std::string_view kCertificateIntentMissing = "certificate.intent_missing";      // kFailedPrecondition
 inline constexpr std::string_view kCertificateExists = "certificate.exists";                     // kConflict
+inline constexpr std::string_view kRevocationNotFound = "revocation.not_found";  // a bulk revocation
 inline constexpr std::string_view kRevocationReasonInvalid = "revocation.reason_invalid";
 inline constexpr std::string_view kEdgeNotFound = "edge.not_found";
 inline constexpr std::string_view kEdgeExists = "edge.exists";

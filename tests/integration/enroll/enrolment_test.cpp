@@ -25,7 +25,7 @@ TEST_F(Enrolment, DeviceGetsACertificateThatOpensslVerifiesToTheRoot) {
   ASSERT_TRUE(issued.ok()) << to_log_text(issued.error());
 
   test_support::TempFolder folder;
-  std::ofstream{folder / "root"} << authority->device_root_pem();
+  std::ofstream{folder / "root"} << authority->device_root_pem().value();
   std::ofstream{folder / "chain"} << issued->chain_pem;
   std::ofstream{folder / "leaf"} << issued->certificate_pem;
   test_support::SpawnOptions verify;
@@ -154,7 +154,7 @@ TEST_F(Enrolment, FailedStoreLeavesAnIntentAndNoActiveCertificate) {
   EXPECT_EQ(intent.tenant, acme.id);
   const auto revoked = authority->revoke_intent(local, intent.issuer, intent.serial_hex);
   ASSERT_TRUE(revoked.ok()) << to_log_text(revoked.error());
-  const auto crl = x509::Crl::parse_der(authority->crl(intent.issuer, 0).value()).value();
+  const auto crl = x509::Crl::parse_der(authority->crl(intent.issuer, 0).value()->der).value();
   ASSERT_EQ(crl.entries.size(), 1u);
   EXPECT_EQ(crl.entries[0].serial_hex, intent.serial_hex);
   EXPECT_FALSE(authority->list_open_intents(acme.admin, std::chrono::minutes{5}).ok());
@@ -197,14 +197,14 @@ TEST_F(Enrolment, RevocationIsOnTheCrlAtOnceAndIdempotent) {
   const DeviceKey key;
   const auto issued = authority->enroll(acme.admin, request(acme, "pump-7", key)).value();
   const auto issuer = authority->ensure_tenant_issuer(acme.admin, acme.id).value();
-  const auto empty = x509::Crl::parse_der(authority->crl(issuer.id, 0).value()).value();
+  const auto empty = x509::Crl::parse_der(authority->crl(issuer.id, 0).value()->der).value();
   EXPECT_TRUE(empty.entries.empty());
   const auto first = authority->revoke(acme.admin, {acme.id, issued.serial_hex, "superseded"});
   ASSERT_TRUE(first.ok()) << to_log_text(first.error());
   const auto second = authority->revoke(acme.admin, {acme.id, issued.id_hex, "keyCompromise"}).value();
   EXPECT_TRUE(second.already_revoked);
   EXPECT_EQ(second.reason, "superseded");
-  const auto crl = x509::Crl::parse_der(authority->crl(issuer.id, 0).value()).value();
+  const auto crl = x509::Crl::parse_der(authority->crl(issuer.id, 0).value()->der).value();
   ASSERT_EQ(crl.entries.size(), 1u);
   EXPECT_EQ(crl.entries[0].serial_hex, issued.serial_hex);
   EXPECT_EQ(crl.entries[0].reason_code, 4);
@@ -245,7 +245,7 @@ TEST_F(Enrolment, SecondAuthorityLoadsTheSameIssuers) {
   const auto issuer = authority->ensure_tenant_issuer(acme.admin, acme.id).value();
   const auto second = make_authority();
   ASSERT_TRUE(second->initialise_deployment().ok());
-  EXPECT_EQ(second->device_root_pem(), authority->device_root_pem());
+  EXPECT_EQ(second->device_root_pem().value(), authority->device_root_pem().value());
   EXPECT_EQ(second->ensure_tenant_issuer(acme.admin, acme.id)->id, issuer.id);
   const DeviceKey key;
   EXPECT_EQ(reason_of(second->enroll(acme.admin, request(acme, "pump-7", key))), "issued");

@@ -227,7 +227,7 @@ TEST_F(Issuing, CrlPassesOpensslAndOurParser) {
   const auto parsed = x509::Certificate::parse_der(leaf).value();
   const std::vector<x509::CrlEntry> entries{{"0a", h.now, 0}, {parsed.serial_hex(), h.now, 1}};
   const Bytes tbs =
-      build_tbs_crl({h.issuing.identity, entries, 1795000000, h.now, h.now + std::chrono::days{7}}).value();
+      build_tbs_crl({h.issuing.identity, 0, 1795000000, h.now, h.now + std::chrono::days{7}}, entries).value();
   const Bytes signature = h.signer.sign_crl({TenantId{}, h.issuing.id, tbs}).value();
   const Bytes der = assemble_signed(tbs, signature).value();
 
