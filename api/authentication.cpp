@@ -9,6 +9,7 @@
 #include "api/reasons.h"
 #include "core/encoding.h"
 #include "core/random.h"
+#include "enroll/external_device.h"
 #include "enroll/reasons.h"
 #include "enroll/reenrolment.h"
 #include "registry/certificate_store.h"
@@ -157,11 +158,29 @@ Result<std::optional<Authenticated>> by_claim_certificate(ApiContext& context, c
   });
 }
 
-Result<Authenticated> by_certificate(ApiContext& context, const http::Request& request, const AlsoAccepted& also) {
-  if (also.claims_of) {
-    MUSTER_TRY(auto holder, by_claim_certificate(context, *also.claims_of, request.peer_chain.front()));
-    if (holder) return std::move(*holder);
-  }
+// The device of `tenant` whom the chain proves by the tenant's own PKI; empty: none.
+Result<std::optional<Authenticated>> by_trust_anchor(ApiContext& context, const TenantId& tenant,
+                                                     const std::vector<Bytes>& chain) {
+  using Found = std::optional<Authenticated>;
+  return db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<Found> {
+    MUSTER_TRY(const auto row, registry::get_tenant_by_id(tx, tenant));
+    if (row.status != registry::TenantStatus::kActive) return Found{};
+    MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(tenant)));
+    MUSTER_TRY(const auto device, enroll::find_external_device(tx, tenant, chain, context.clock.now()));
+    if (!device) return Found{};
+    Authenticated who;
+    who.caller.role = enroll::CallerRole::kDevice;
+    who.caller.tenant = tenant;
+    who.caller.device = device->id;
+    who.caller.external_chain = chain;
+    who.tenant_name = row.name;
+    who.device_name = device->name;
+    return Found{std::move(who)};
+  });
+}
+
+Result<Authenticated> by_listed_certificate(ApiContext& context, const http::Request& request,
+                                            const AlsoAccepted& also) {
   Authenticated who;
   auto looked_up = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
     MUSTER_TRY(const auto row, listed_certificate(context, tx, request.peer_chain.front(), also.expired_certificates));
@@ -184,6 +203,16 @@ Result<Authenticated> by_certificate(ApiContext& context, const http::Request& r
   });
   if (!looked_up.ok()) return std::move(looked_up).error();
   return who;
+}
+
+Result<Authenticated> by_certificate(ApiContext& context, const http::Request& request, const AlsoAccepted& also) {
+  auto listed = by_listed_certificate(context, request, also);
+  if (listed.ok() || !also.claims_of || listed.error().reason != reasons::kAuthCertificate) return listed;
+  MUSTER_TRY(auto claim, by_claim_certificate(context, *also.claims_of, request.peer_chain.front()));
+  if (claim) return std::move(*claim);
+  MUSTER_TRY(auto external, by_trust_anchor(context, *also.claims_of, request.peer_chain));
+  if (external) return std::move(*external);
+  return listed;
 }
 
 Result<Authenticated> identify(ApiContext& context, const http::Request& request, const AlsoAccepted& also) {
@@ -241,19 +270,23 @@ Result<Authenticated> authenticate(ApiContext& context, const http::Request& req
 Result<void> verify_device_certificate(ApiContext& context, const std::vector<Bytes>& chain) {
   std::optional<registry::CertificateRow> row;
   std::optional<registry::Issuer> issuer;
-  bool is_claim = false;
+  bool is_known_otherwise = false;  // a claim, or a device of a tenant's own PKI: of use on EST's paths only
   const UtcTime now = context.clock.now();
   MUSTER_TRY_VOID(db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
     auto listed = listed_certificate(context, tx, chain.front(), true);
     if (!listed.ok()) {
-      MUSTER_TRY(is_claim, registry::is_open_claim_certificate(tx, x509::sha256(chain.front()), now));
-      return is_claim && within_own_times(chain.front(), now) ? Result<void>{} : std::move(listed).error();
+      MUSTER_TRY(const bool claim, registry::is_open_claim_certificate(tx, x509::sha256(chain.front()), now));
+      is_known_otherwise = claim && within_own_times(chain.front(), now);
+      if (!is_known_otherwise) {
+        MUSTER_TRY(is_known_otherwise, enroll::is_external_device(tx, chain, now));
+      }
+      return is_known_otherwise ? Result<void>{} : std::move(listed).error();
     }
     row = std::move(*listed);
     MUSTER_TRY(issuer, registry::get_issuer(tx, row->issuer_id));
     return {};
   }));
-  if (is_claim) return {};
+  if (is_known_otherwise) return {};
   if (issuer->status == registry::IssuerStatus::kRetired || issuer->tenant_id != row->tenant_id) {
     return unauthenticated(reasons::kAuthCertificate, "the issuer vouches for nobody any more");
   }

@@ -26,7 +26,8 @@ struct Authenticated {
 
 // What EST takes besides bearer tokens, claims and active certificates. Elsewhere each of these is refused.
 struct AlsoAccepted {
-  std::optional<TenantId> claims_of;  // claim certificates of that tenant, and HTTP Basic with a claim as password
+  // Claim certificates of that tenant, certificates of its own PKI, and HTTP Basic with a claim as password.
+  std::optional<TenantId> claims_of;
   bool only_certificates = false;     // no Authorization header is looked at
   bool expired_certificates = false;  // those that may still be renewed (enroll/reenrolment.h)
 };
@@ -37,8 +38,9 @@ Result<Authenticated> authenticate(ApiContext& context, const http::Request& req
 
 // verify_device_certificate decides in the handshake about a client certificate on the REST listener: the registry
 // lists it as issued and unrevoked, and its path leads to the issuer that the registry names for it. Let through as
-// well, to be of use on EST's paths only: a certificate that expired and may be renewed, and a claim certificate.
-// Reasons: auth.certificate_invalid, certificate.*, chain.*, database.*.
+// well, to be of use on EST's paths only: a certificate that expired and may be renewed, a claim certificate, and one
+// of a tenant's own PKI that proves a registered device. Reasons: auth.certificate_invalid, certificate.*, chain.*,
+// database.*.
 Result<void> verify_device_certificate(ApiContext& context, const std::vector<Bytes>& chain);
 
 // verify_infrastructure_certificate decides about the certificates of edges: a path to the infrastructure root.

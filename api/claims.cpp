@@ -13,6 +13,7 @@
 #include "enroll/ip_network.h"
 #include "registry/certificate_store.h"
 #include "registry/device_store.h"
+#include "registry/profile_store.h"
 #include "registry/reasons.h"
 #include "x509/certificate.h"
 #include "x509/sha256.h"
@@ -47,13 +48,6 @@ void write_claim_fields(JsonWriter& out, const registry::Claim& claim) {
       .field("created_at", to_rfc3339(claim.created_at))
       .field("expires_at", to_rfc3339(terms.expires_at))
       .nullable("revoked_at", claim.revoked_at ? to_rfc3339(*claim.revoked_at) : "");
-}
-
-bool is_profile_name(std::string_view text) {
-  constexpr std::string_view kFirst = "abcdefghijklmnopqrstuvwxyz0123456789";
-  constexpr std::string_view kAll = "abcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !text.empty() && text.size() <= 63 && kFirst.find(text.front()) != std::string_view::npos &&
-         text.find_first_not_of(kAll) == std::string_view::npos;
 }
 
 void read_devices(JsonReader& body, registry::ClaimTerms& terms) {
@@ -98,7 +92,7 @@ Result<ClaimOrder> read_order(const Call& call) {
   if (terms.description.size() > kMaxDescription) body.fail("description", "at most 256 octets");
   terms.group = body.optional_string("group").value_or("");
   terms.profile = body.optional_string("profile").value_or("device");
-  if (!is_profile_name(terms.profile)) body.fail("profile", "a profile's name");
+  if (!registry::is_profile_name(terms.profile)) body.fail("profile", "a profile's name");
   order.certificate = body.optional_string("certificate");
   read_devices(body, terms);
   read_limits(body, terms, call.now());

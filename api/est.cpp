@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// EST (RFC 7030, corrected by RFC 8951) per tenant, at /.well-known/est/{tenant}[/{label}]/… . Who may enrol what is
-// decided in enroll/, as for every other protocol; here requests are read and answers written.
+// EST (RFC 7030, corrected by RFC 8951) per tenant, at /.well-known/est/{tenant}[/{label}]/…, and for strongSwan's pki,
+// which puts the label before /.well-known/est and reads base64 in one line only, at /{tenant}/.well-known/est/… . Who
+// may enrol what is decided in enroll/, as for every other protocol; here requests are read and answers written.
 //
 // Deviations: proof of possession is not linked to the TLS session (RFC 7030 §3.5; TLS 1.3 has no tls-unique), and
 // fullcmc is refused. Content-Transfer-Encoding is sent for old clients and never looked at (RFC 8951 §3.1).
 #include <algorithm>
+#include <cstring>
 
 #include "api/est_body.h"
 #include "api/problem.h"
@@ -51,7 +53,7 @@ Result<EstCall> open_call(ApiContext& context, const http::Request& request) {
   }));
   const auto wanted = request.parameters.find("label");
   if (wanted == request.parameters.end()) {
-    call.label.unwrapped = call.settings.unwrapped;
+    call.label.unwrapped = call.settings.unwrapped || request.segments.front() == request.parameter("tenant");
     return call;
   }
   const auto& labels = call.settings.labels;
@@ -116,12 +118,14 @@ Result<enroll::EnrollRequest> make_request(const EstCall& call, const Authentica
   enroll::EnrollRequest request;
   request.tenant = call.tenant.id;
   request.csr = as_text(csr);
-  request.profile = who.profile.empty() ? call.label.profile : who.profile;
   if (who.caller.role == enroll::CallerRole::kDevice) {
-    MUSTER_TRY_VOID(require_same_names(names, call.request.peer_chain.front()));
+    const bool external = !who.caller.external_chain.empty();  // its certificate has names of its own kind
+    if (external && names.common_name.value_or(who.device_name) != who.device_name) return names_differ();
+    if (!external) MUSTER_TRY_VOID(require_same_names(names, call.request.peer_chain.front()));
     request.device = who.device_name;
-    return request;
+    return request;  // under the profile of its certificate
   }
+  request.profile = who.profile.empty() ? call.label.profile : who.profile;
   request.device = names.common_name ? *names.common_name : who.basic_user;
   if (request.device.empty()) {
     return Error{ErrorCode::kInvalidArgument, reasons::kEstDeviceUnnamed,
@@ -211,7 +215,10 @@ http::Response answer(ApiContext& context, const http::Request& request, Handle 
     log.error("EST request failed", {{"request_id", request.request_id}, {"error", to_log_text(error)}});
   }
   http::Response problem = to_problem(error, request.request_id);
-  if (status == 401) problem.headers.emplace_back("www-authenticate", R"(Basic realm="muster", charset="UTF-8")");
+  if (status == 401) {
+    // First: Bouncy Castle's client looks at no other challenge than the first one.
+    problem.headers.emplace(problem.headers.begin(), "www-authenticate", R"(Basic realm="muster", charset="UTF-8")");
+  }
   return problem;
 }
 
@@ -229,7 +236,8 @@ void add_est(ApiContext& context, http::Router& router) {
                                           {"POST", "simplereenroll", simplereenroll},
                                           {"POST", "serverkeygen", serverkeygen},
                                           {"POST", "fullcmc", fullcmc}};
-  for (const char* base : {"/.well-known/est/{tenant}/", "/.well-known/est/{tenant}/{label}/"}) {
+  for (const char* base :
+       {"/.well-known/est/{tenant}/", "/.well-known/est/{tenant}/{label}/", "/{tenant}/.well-known/est/"}) {
     for (const EstOperation& operation : kOperations) {
       http::Route route;
       route.method = operation.method;

@@ -2,6 +2,7 @@
 #include "api/est_body.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "api/reasons.h"
 #include "core/encoding.h"

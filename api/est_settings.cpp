@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/routes.h"
 #include "registry/est_settings_store.h"
+#include "registry/profile_store.h"
 
 namespace muster::api {
 namespace {
@@ -52,7 +53,7 @@ Result<registry::EstSettings> read_settings(const Call& call) {
     label.unwrapped = item.optional_bool("unwrapped").value_or(false);
     label.profile = item.optional_string("profile").value_or("device");
     if (!is_label(label.name)) item.fail("name", "1 to 31 lower-case letters, digits and '-'");
-    if (label.profile.empty() || label.profile.size() > 63) item.fail("profile", "a profile's name");
+    if (!registry::is_profile_name(label.profile)) item.fail("profile", "a profile's name");
     if (std::find(names.begin(), names.end(), label.name) != names.end()) item.fail("name", "one label of each name");
     MUSTER_TRY_VOID(item.finish());
     names.push_back(label.name);

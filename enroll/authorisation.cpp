@@ -52,7 +52,8 @@ Result<void> require_tenant_reader(const Caller& caller, const TenantId& tenant)
 Result<void> require_enroller(const Caller& caller, const TenantId& tenant) {
   if (is_tenant_admin(caller, tenant)) return {};
   const bool factory = caller.role == CallerRole::kFactory && caller.token;
-  const bool device = caller.role == CallerRole::kDevice && caller.device && caller.device_certificate_id;
+  const bool device = caller.role == CallerRole::kDevice && caller.device &&
+                      (caller.device_certificate_id || !caller.external_chain.empty());
   const bool claim = caller.role == CallerRole::kClaim && caller.claim;
   return allow_if((factory || device || claim) && is_of(caller, tenant));
 }

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "core/bytes.h"
 #include "core/id.h"
 #include "core/record.h"
 #include "registry/claim_id.h"
@@ -31,6 +33,7 @@ struct Caller {
   std::optional<TokenId> token;
   std::optional<DeviceId> device;               // kDevice
   std::optional<Sha256> device_certificate_id;  // kDevice: the certificate that was proved in the handshake
+  std::vector<Bytes> external_chain;            // kDevice by its tenant's own PKI: DER, leaf first, proved likewise
   std::optional<EdgeId> edge;                   // kEdge
   std::optional<ClaimId> claim;                 // kClaim
   std::string source_address;                   // numeric; empty where nobody asked over a network

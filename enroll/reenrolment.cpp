@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enroll/reenrolment.h"
 
+#include "enroll/external_device.h"
 #include "enroll/reasons.h"
 #include "registry/est_settings_store.h"
 
@@ -19,6 +20,7 @@ Result<bool> may_reenroll_expired(db::Transaction& tx, const registry::Certifica
 
 Result<void> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
                                            UtcTime now) {
+  if (!caller.external_chain.empty()) return require_external_device(tx, caller, device, now);
   const Error forbidden{ErrorCode::kPermissionDenied, reasons::kCallerForbidden, {}};
   const bool claims = caller.role == CallerRole::kDevice && caller.tenant && caller.device == device;
   if (!claims || !caller.device_certificate_id) return forbidden;

@@ -18,7 +18,8 @@ namespace muster::enroll {
 // found is of no use). Scope: the tenant's.
 Result<bool> may_reenroll_expired(db::Transaction& tx, const registry::CertificateRow& row, UtcTime now);
 
-// The caller is `device` itself and proved a certificate of it that is active or passes may_reenroll_expired.
+// The caller is `device` itself and proved a certificate of it that is active or passes may_reenroll_expired, or one of
+// its tenant's own PKI (external_device.h).
 // Scope: the tenant's. Reason: enroll.caller_forbidden.
 Result<void> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
                                            UtcTime now);
