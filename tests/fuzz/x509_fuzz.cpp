@@ -9,6 +9,7 @@
 #include "x509/certificate.h"
 #include "x509/certificate_request.h"
 #include "x509/crl.h"
+#include "x509/request_names.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const muster::BytesView der{data, size};
@@ -18,6 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!again.ok() || again->id() != certificate->id()) std::abort();
   }
   (void)muster::x509::CertificateRequest::parse_der(der);
+  (void)muster::x509::read_request_names(der);
   (void)muster::x509::Crl::parse_der(der);
   return 0;
 }
