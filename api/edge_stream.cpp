@@ -9,7 +9,11 @@
 #include "api/problem.h"
 #include "api/reasons.h"
 #include "api/routes.h"
+#include "core/encoding.h"
 #include "core/log.h"
+#include "edge/folder_files.h"
+#include "enroll/heartbeat_signer.h"
+#include "enroll/self_registration.h"
 #include "registry/edge_store.h"
 #include "registry/reasons.h"
 
@@ -20,6 +24,7 @@ constexpr std::string_view kLines = "application/x-ndjson";
 constexpr std::size_t kMaxChanges = 10'000;  // in one answer
 constexpr std::int64_t kMaxWaitMs = 30'000;
 constexpr std::size_t kMaxEvents = 1'000;
+constexpr std::size_t kMaxClaimedChain = 9;
 constexpr std::size_t kSpoolChunk = 256u << 10;
 constexpr std::chrono::seconds kAcknowledgeEvery{30};
 
@@ -31,6 +36,7 @@ const Log& log() {
 // EdgeCall is one request of an edge whose certificate is good for it now.
 struct EdgeCall {
   ApiContext& context;
+  enroll::HeartbeatSigner& heartbeats;
   const http::Request& request;
   registry::Edge edge;
 };
@@ -42,6 +48,20 @@ Error bad_query(std::string detail) { return {ErrorCode::kInvalidArgument, reaso
 Result<void> refuse_query(const EdgeCall& call) {
   if (call.request.query.empty()) return {};
   return Error{ErrorCode::kInvalidArgument, reasons::kQueryUnknown, call.request.query.begin()->first.substr(0, 64)};
+}
+
+// Revocations reach an edge also where the server's key for heartbeats cannot be used.
+HeartbeatFacts heartbeat(const EdgeCall& call, const registry::ChangePosition& position) {
+  HeartbeatFacts facts{call.context.clock.now(), {}};
+  const edge::StreamPosition signed_position{position.epoch, position.number};
+  auto signature = call.heartbeats.sign(edge::heartbeat_message(call.edge.id, signed_position, facts.issued_at));
+  if (signature.ok()) {
+    facts.signature = std::move(*signature);
+  } else {
+    log().error("heartbeat not signed: brokers take their state for older and older",
+                {{"edge", call.edge.name}, {"error", to_log_text(signature.error())}});
+  }
+  return facts;
 }
 
 // Walks the whole state in one snapshot of the database.
@@ -78,7 +98,7 @@ Result<http::Response> snapshot(const EdgeCall& call) {
     pending.clear();
     digest = StateDigest{};
     count = 0;
-    return add(snapshot_begin(position, to_rfc3339(call.context.clock.now())));
+    return add(snapshot_begin(position, heartbeat(call, position)));
   };
   MUSTER_TRY(const auto position, walk_state(call, begin, [&](const std::string& line) {
                digest.add(line);
@@ -170,7 +190,7 @@ Result<http::Response> changes(const EdgeCall& call) {
   (void)still;
   http::Response response;
   response.content_type = kLines;
-  response.body = changes_begin(since, found.batch.to.number, to_rfc3339(call.context.clock.now())) + "\n";
+  response.body = changes_begin(since, found.batch.to.number, heartbeat(call, found.batch.to)) + "\n";
   for (const auto& facts : found.entities) response.body.append(entity_line(facts)).push_back('\n');
   response.body.append(stream_end(found.entities.size(), "")).push_back('\n');
   return response;
@@ -282,15 +302,54 @@ Result<http::Response> events(const EdgeCall& call) {
   return response;
 }
 
-void add(ApiContext& context, http::Router& router, const std::string& method, const std::string& pattern,
-         EdgeHandler handler) {
+Result<enroll::RegistrationClaim> read_claim(const http::Request& request) {
+  MUSTER_TRY(const std::string_view text, request.body.view());
+  MUSTER_TRY(JsonReader body, JsonReader::parse(text));
+  enroll::RegistrationClaim claim;
+  const auto tenant = TenantId::parse(body.required_string("tenant_id"));
+  const auto anchor = IssuerId::parse(body.required_string("anchor_id"));
+  if (!tenant.ok()) body.fail("tenant_id", "a UUID in lower case");
+  if (!anchor.ok()) body.fail("anchor_id", "a UUID in lower case");
+  const auto chain = body.optional_strings("chain", kMaxClaimedChain).value_or(std::vector<std::string>{});
+  for (const std::string& item : chain) {
+    auto der = from_base64(item);
+    if (der.ok()) claim.chain.push_back(std::move(der).value());
+  }
+  if (claim.chain.empty() || claim.chain.size() != chain.size()) body.fail("chain", "1 to 9 certificates, base64");
+  MUSTER_TRY_VOID(body.finish());
+  claim.tenant = *tenant;
+  claim.anchor = *anchor;
+  return claim;
+}
+
+// What follows from the chain is the server's decision alone; the answer is for the edge's log.
+Result<http::Response> registrations(const EdgeCall& call) {
+  MUSTER_TRY_VOID(refuse_query(call));
+  MUSTER_TRY(const auto claim, read_claim(call.request));
+  enroll::Caller caller;
+  caller.role = enroll::CallerRole::kEdge;
+  caller.edge = call.edge.id;
+  caller.request_id = call.request.request_id;
+  const auto device = enroll::DeviceRegistrar{call.context.authority}.register_device(caller, call.edge.tenants, claim);
+  if (!device.ok() && http_status(device.error()) >= 500) return device.error();
+  JsonWriter out;
+  out.object([&] {
+    out.field("status", device.ok() ? "registered" : "refused");
+    if (device.ok()) out.field("device", *device);
+    if (!device.ok()) out.field("reason", device.error().reason);
+  });
+  return http::json_response(200, out.take());
+}
+
+void add(ApiContext& context, const std::shared_ptr<enroll::HeartbeatSigner>& heartbeats, http::Router& router,
+         const std::string& method, const std::string& pattern, EdgeHandler handler) {
   http::Route route;
   route.method = method;
   route.pattern = pattern;
-  route.handler = [&context, pattern, handler = std::move(handler)](const http::Request& request) {
+  route.handler = [&context, heartbeats, pattern, handler = std::move(handler)](const http::Request& request) {
     const auto run = [&]() -> Result<http::Response> {
       MUSTER_TRY(auto edge, authenticate_edge(context, request));
-      return handler(EdgeCall{context, request, std::move(edge)});
+      return handler(EdgeCall{context, *heartbeats, request, std::move(edge)});
     };
     auto response = run();
     if (response.ok()) return std::move(*response);
@@ -307,14 +366,16 @@ void add(ApiContext& context, http::Router& router, const std::string& method, c
 
 void add_edge_stream(ApiContext& context, http::Router& router) {
   const auto digests = std::make_shared<DigestCache>();
-  add(context, router, "GET", "/v1/edge/snapshot", snapshot);
-  add(context, router, "GET", "/v1/edge/changes", changes);
-  add(context, router, "GET", "/v1/edge/digest", [digests](const EdgeCall& call) -> Result<http::Response> {
+  const auto heartbeats = std::make_shared<enroll::HeartbeatSigner>(context.authority);
+  add(context, heartbeats, router, "GET", "/v1/edge/snapshot", snapshot);
+  add(context, heartbeats, router, "GET", "/v1/edge/changes", changes);
+  add(context, heartbeats, router, "GET", "/v1/edge/digest", [digests](const EdgeCall& call) -> Result<http::Response> {
     MUSTER_TRY_VOID(refuse_query(call));
     MUSTER_TRY(auto answer, digests->find(call));
     return http::json_response(200, std::move(answer));
   });
-  add(context, router, "POST", "/v1/edge/events", events);
+  add(context, heartbeats, router, "POST", "/v1/edge/events", events);
+  add(context, heartbeats, router, "POST", "/v1/edge/registrations", registrations);
 }
 
 }  // namespace muster::api

@@ -138,6 +138,13 @@ std::optional<std::vector<std::pair<std::string, std::string>>> JsonReader::opti
   return out;
 }
 
+std::optional<JsonReader> JsonReader::optional_object(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_object()) return fail(name, "an object"), std::nullopt;
+  return JsonReader{document_, value};
+}
+
 std::vector<JsonReader> JsonReader::required_objects(const std::string& name, std::size_t max_count) {
   const json* value = find(name);
   const std::string expected = "a list of at most " + std::to_string(max_count) + " objects";

@@ -43,6 +43,7 @@ class JsonReader {
   std::optional<std::vector<std::string>> optional_strings(const std::string& name, std::size_t max_count);
   std::optional<std::vector<std::pair<std::string, std::string>>> optional_string_map(const std::string& name,
                                                                                       std::size_t max_count);
+  std::optional<JsonReader> optional_object(const std::string& name);
   std::vector<JsonReader> required_objects(const std::string& name, std::size_t max_count);
 
   // For a fault that the caller finds in a value.

@@ -6,6 +6,7 @@
 
 #include "api/authentication.h"
 #include "api/change_waiter.h"
+#include "api/crl_fetching.h"
 #include "api/housekeeping.h"
 #include "api/routes.h"
 #include "core/log.h"
@@ -56,6 +57,7 @@ class HttpServer final : public Server {
   std::atomic<bool> stopping_{false};
   ApiContext context_;
   std::unique_ptr<Housekeeping> housekeeping_;
+  std::unique_ptr<CrlFetching> crl_fetching_;
   std::unique_ptr<http::Listener> rest_;
   std::unique_ptr<http::Listener> edges_;
   std::unique_ptr<http::Listener> plain_;
@@ -97,6 +99,7 @@ void HttpServer::start() {
   edges_->start();
   plain_->start();
   housekeeping_ = std::make_unique<Housekeeping>(context_);
+  crl_fetching_ = std::make_unique<CrlFetching>(context_, config_.crl_fetching);
 }
 
 void HttpServer::stop() {
@@ -105,6 +108,7 @@ void HttpServer::stop() {
   for (const auto& listener : {&rest_, &edges_, &plain_}) {
     if (*listener) (*listener)->stop();
   }
+  crl_fetching_.reset();
   housekeeping_.reset();
 }
 

@@ -15,6 +15,7 @@
 #include "core/result.h"
 #include "db/connection_pool.h"
 #include "enroll/registration_authority.h"
+#include "http/outside_fetch.h"
 #include "http/router.h"
 
 namespace muster::api {
@@ -32,6 +33,7 @@ struct ServerConfig {
   std::string key_file;          // PEM, readable by its owner only
   std::string database_url;      // for LISTEN and for reading streams; login muster_server
   std::string trust_domain = "muster.internal";
+  http::OutsidePolicy crl_fetching;  // from where CRLs of tenants' own PKI may be fetched; nowhere by default
   std::size_t rest_threads = 64;
   std::size_t edge_threads = 256;  // each edge holds one in its long poll
   RateLimit caller_rate{500, 2'000};

@@ -22,8 +22,8 @@ constexpr std::string_view to_string(DeviceIdSource source) {
 }
 
 constexpr std::optional<DeviceIdSource> parse_device_id_source(std::string_view text) {
-  for (const auto source : {DeviceIdSource::kUriSan, DeviceIdSource::kDnsSan, DeviceIdSource::kCommonName,
-                            DeviceIdSource::kSerialNumber}) {
+  for (const auto source :
+       {DeviceIdSource::kUriSan, DeviceIdSource::kDnsSan, DeviceIdSource::kCommonName, DeviceIdSource::kSerialNumber}) {
     if (to_string(source) == text) return source;
   }
   return std::nullopt;

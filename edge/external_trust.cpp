@@ -58,8 +58,8 @@ Result<ExternalTrust> decode_external_trust(BytesView bytes) {
   trust.revoked.reserve(revoked);
   for (std::uint32_t i = 0; i < revoked; ++i) trust.revoked.push_back(in.array<16>());
   // A rule that we do not know might be one that refuses: such an anchor is no anchor here.
-  const bool known = to_string(trust.source) != "" && (flags & ~kReportsUnknown) == 0 &&
-                     trust.expired_crl <= kMostExpiredCrl;
+  const bool known =
+      to_string(trust.source) != "" && (flags & ~kReportsUnknown) == 0 && trust.expired_crl <= kMostExpiredCrl;
   if (!in.ok() || !known || !std::ranges::is_sorted(trust.revoked)) return kBroken;
   return trust;
 }

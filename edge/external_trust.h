@@ -18,7 +18,7 @@
 
 namespace muster::edge {
 
-inline constexpr std::size_t kMaxRevokedKeys = 200'000;  // of one anchor
+inline constexpr std::size_t kMaxRevokedKeys = 200'000;     // of one anchor
 inline constexpr std::size_t kMaxExternalTrust = 4U << 20;  // octets of the encoded form
 
 struct ExternalTrust {
@@ -28,12 +28,12 @@ struct ExternalTrust {
     friend bool operator==(const CrlDeadline&, const CrlDeadline&) = default;
   };
   DeviceIdSource source = DeviceIdSource::kCommonName;
-  bool reports_unknown = false;  // a device that is not registered is reported, so that the server may register it
-  std::uint8_t expired_crl = 0;  // 0 no CRL in use, 1 fail closed, 2 last known good
-  std::string prefix;            // cut off the device id
-  std::vector<Bytes> intermediates;                        // DER
-  std::vector<CrlDeadline> crls;                           // sorted by issuer_key
-  std::vector<std::array<std::uint8_t, 16>> revoked;       // sorted; x509::revocation_key
+  bool reports_unknown = false;      // a device that is not registered is reported, so that the server may register it
+  std::uint8_t expired_crl = 0;      // 0 no CRL in use, 1 fail closed, 2 last known good
+  std::string prefix;                // cut off the device id
+  std::vector<Bytes> intermediates;  // DER
+  std::vector<CrlDeadline> crls;     // sorted by issuer_key
+  std::vector<std::array<std::uint8_t, 16>> revoked;  // sorted; x509::revocation_key
   friend bool operator==(const ExternalTrust&, const ExternalTrust&) = default;
 };
 

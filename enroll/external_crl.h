@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: CRLs of tenants' own PKI: uploaded, or fetched by whoever may speak HTTP and handed over here. Nothing in this
-// module opens a connection.
+// Purpose: CRLs of tenants' own PKI: uploaded, or fetched by whoever may speak HTTP and handed over here. Nothing in
+// this module opens a connection.
 #pragma once
 
 #include <cstdint>

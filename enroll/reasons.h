@@ -38,7 +38,7 @@ inline constexpr std::string_view kNotInitialised = "enroll.not_initialised";   
 // 409: the device root is offline and has not signed the platform's CA yet; the detail says what to do.
 inline constexpr std::string_view kIntermediateMissing = "enroll.intermediate_missing";
 inline constexpr std::string_view kSelectionInvalid = "revocation.selection_invalid";  // 400: of a bulk revocation
-inline constexpr std::string_view kShardUnknown = "enroll.crl_shard_unknown";  // 404
+inline constexpr std::string_view kShardUnknown = "enroll.crl_shard_unknown";          // 404
 // 409. One reason for: the key of a CA, of another device (any tenant), or revoked for keyCompromise, so that the
 // answer does not tell who holds a key.
 inline constexpr std::string_view kKeyAlreadyUsed = "csr.key_already_used";
@@ -100,5 +100,8 @@ inline constexpr std::string_view kValidationNotIssued = "validation.not_issued"
 inline constexpr std::string_view kValidationRevoked = "validation.revoked";
 inline constexpr std::string_view kValidationDeviceInactive = "validation.device_inactive";
 inline constexpr std::string_view kValidationTenantMismatch = "validation.tenant_mismatch";
+
+inline constexpr std::string_view kLogEmpty = "transparency.empty";               // nothing was issued yet
+inline constexpr std::string_view kTileNotFound = "transparency.tile_not_found";  // not there, or not yet that wide
 
 }  // namespace muster::enroll::reasons

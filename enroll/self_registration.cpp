@@ -26,8 +26,8 @@ Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDeni
 Result<TrustAnchorRow> open_anchor(db::Transaction& tx, const RegistrationClaim& claim) {
   auto anchor = registry::lock_trust_anchor(tx, claim.tenant, claim.anchor);
   if (!anchor.ok() && anchor.error().reason != registry::kTrustAnchorNotFound) return anchor;
-  const bool open = anchor.ok() && anchor->status == registry::TrustAnchorStatus::kActive &&
-                    anchor->self_registration.enabled;
+  const bool open =
+      anchor.ok() && anchor->status == registry::TrustAnchorStatus::kActive && anchor->self_registration.enabled;
   if (!open) return refused(reasons::kRegistrationOff);
   return anchor;
 }
@@ -62,11 +62,8 @@ Result<void> check_limits(db::Transaction& tx, const TrustAnchorRow& anchor, con
 
 Result<void> store(db::Transaction& tx, const AuthorityContext& context, const Caller& caller,
                    const TrustAnchorRow& anchor, const DeviceName& name) {
-  registry::NewDevice device{.name = name,
-                             .labels = {},
-                             .groups = {},
-                             .policy_id = {},
-                             .created_by = "trust_anchor:" + anchor.id.text()};
+  registry::NewDevice device{
+      .name = name, .labels = {}, .groups = {}, .policy_id = {}, .created_by = "trust_anchor:" + anchor.id.text()};
   if (!anchor.self_registration.group.empty()) device.groups.push_back(anchor.self_registration.group);
   MUSTER_TRY(const auto made, registry::create_device(tx, anchor.tenant_id, device));
   MUSTER_TRY_VOID(registry::insert_credential(tx, {.id = x509::external_credential_id(anchor.id, name),
@@ -99,8 +96,8 @@ Result<std::string> DeviceRegistrar::register_device(const Caller& caller, std::
       context_.pool, db::Scope::of_tenant(claim.tenant), [&](db::Transaction& tx) -> Result<std::string> {
         MUSTER_TRY(const TrustAnchorRow anchor, open_anchor(tx, claim));
         MUSTER_TRY(const DeviceName name, verified_name(tx, anchor, claim, now));
-        MUSTER_TRY(const auto known, registry::find_credential(
-                                         tx, claim.tenant, x509::external_credential_id(anchor.id, name)));
+        MUSTER_TRY(const auto known,
+                   registry::find_credential(tx, claim.tenant, x509::external_credential_id(anchor.id, name)));
         if (known) return name.text();
         MUSTER_TRY_VOID(check_limits(tx, anchor, name, now));
         MUSTER_TRY_VOID(store(tx, context_, caller, anchor, name));

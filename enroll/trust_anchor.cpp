@@ -126,15 +126,15 @@ Result<MadeTrustAnchor> TrustAnchors::create(const Caller& caller, const TenantI
   MadeTrustAnchor made{to_row(tenant, request, certificates), std::string(kCodePrefix) + to_hex(random_bytes(16))};
   made.row.code_sha256 = x509::sha256(as_bytes(made.code));
   made.row.code_expires_at = now + kCodeLife;
-  MUSTER_TRY(made.row, db::run_in_transaction(
-                           context_.pool, db::Scope::of_tenant(tenant),
-                           [&](db::Transaction& tx) -> Result<TrustAnchorRow> {
-                             MUSTER_TRY_VOID(refuse_keys_of_ours(tx, tenant, certificates));
-                             MUSTER_TRY(auto row, registry::insert_trust_anchor(tx, made.row));
-                             const auto event = anchor_event(context_, caller, row, "trust_anchor.create");
-                             MUSTER_TRY_VOID(registry::append_audit_event(tx, event));
-                             return row;
-                           }));
+  MUSTER_TRY(made.row, db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant),
+                                              [&](db::Transaction& tx) -> Result<TrustAnchorRow> {
+                                                MUSTER_TRY_VOID(refuse_keys_of_ours(tx, tenant, certificates));
+                                                MUSTER_TRY(auto row, registry::insert_trust_anchor(tx, made.row));
+                                                const auto event =
+                                                    anchor_event(context_, caller, row, "trust_anchor.create");
+                                                MUSTER_TRY_VOID(registry::append_audit_event(tx, event));
+                                                return row;
+                                              }));
   return made;
 }
 
@@ -154,8 +154,8 @@ Result<TrustAnchorRow> TrustAnchors::verify(const Caller& caller, const TenantId
         MUSTER_TRY(const bool redeemed, registry::redeem_code(tx, tenant, id, *row.code_sha256, now));
         if (!redeemed) return conflict(reasons::kAnchorVerified);  // somebody else came first
         MUSTER_TRY(auto verified, registry::get_trust_anchor(tx, tenant, id));
-        MUSTER_TRY_VOID(registry::append_audit_event(
-            tx, anchor_event(context_, caller, verified, "trust_anchor.verify")));
+        MUSTER_TRY_VOID(
+            registry::append_audit_event(tx, anchor_event(context_, caller, verified, "trust_anchor.verify")));
         return verified;
       });
 }
@@ -168,8 +168,7 @@ Result<TrustAnchorRow> TrustAnchors::update(const Caller& caller, const TenantId
         MUSTER_TRY(TrustAnchorRow row, registry::lock_trust_anchor(tx, tenant, id));
         MUSTER_TRY_VOID(apply(update, row));
         MUSTER_TRY_VOID(registry::update_trust_anchor(tx, row));
-        MUSTER_TRY_VOID(registry::append_audit_event(
-            tx, anchor_event(context_, caller, row, "trust_anchor.update")));
+        MUSTER_TRY_VOID(registry::append_audit_event(tx, anchor_event(context_, caller, row, "trust_anchor.update")));
         return row;
       });
 }
@@ -228,8 +227,8 @@ Result<bool> TrustAnchors::revoke(const Caller& caller, const TenantId& tenant, 
   MUSTER_TRY(const auto certificate, x509::Certificate::parse_pem(certificate_pem));
   return db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Result<bool> {
     MUSTER_TRY(const TrustAnchorRow anchor, registry::lock_trust_anchor(tx, tenant, id));
-    MUSTER_TRY(const bool fresh, registry::insert_external_revocation(tx, tenant, id, certificate.id(),
-                                                                      context_.clock.now()));
+    MUSTER_TRY(const bool fresh,
+               registry::insert_external_revocation(tx, tenant, id, certificate.id(), context_.clock.now()));
     if (!fresh) return false;
     auto event = anchor_event(context_, caller, anchor, "trust_anchor.certificate_revoke");
     event.detail.emplace_back(registry::AuditField::kCertificateId, certificate.id_hex());

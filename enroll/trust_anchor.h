@@ -40,8 +40,8 @@ struct TrustAnchorUpdate {  // absent: stays as it is
   std::optional<registry::CrlSource> crl;
 };
 
-// TrustAnchors: all for a tenant admin of `tenant` or the platform's (enroll.caller_forbidden otherwise); every change is
-// audited. Thread-safe; made on the spot.
+// TrustAnchors: all for a tenant admin of `tenant` or the platform's (enroll.caller_forbidden otherwise); every change
+// is audited. Thread-safe; made on the spot.
 class TrustAnchors {
  public:
   explicit TrustAnchors(RegistrationAuthority& authority) : context_(authority.context()) {}

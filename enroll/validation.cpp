@@ -3,6 +3,7 @@
 
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
+#include "enroll/external_validation.h"
 #include "enroll/reasons.h"
 #include "registry/certificate_store.h"
 #include "registry/device_store.h"
@@ -31,7 +32,9 @@ Result<RegistryFacts> load_facts(db::Transaction& tx, const TenantId& tenant, co
   facts.tenant_name = row.name;
   MUSTER_TRY(const auto issuers, registry::list_issuers(tx, tenant));
   for (const registry::Issuer& issuer : issuers) {
-    if (issuer.status == registry::IssuerStatus::kRetired) continue;
+    const bool vouches =
+        issuer.status != registry::IssuerStatus::kRetired && issuer.status != registry::IssuerStatus::kRequested;
+    if (!vouches) continue;
     MUSTER_TRY(auto anchor, x509::TrustAnchor::parse_der(issuer.certificate));
     facts.anchors.push_back(std::move(anchor));
   }
@@ -79,6 +82,18 @@ Result<ValidationAnswer> validate_certificate(AuthorityContext& context, const C
   x509::ChainReport report =
       x509::verify_chain(leaf, intermediates, facts.anchors, {x509::ChainPurpose::kDevice, context.trust_domain, at});
   ValidationAnswer answer;
+  if (!report.anchor_index) {
+    MUSTER_TRY(auto external, db::run_in_transaction(
+                                  context.pool, db::Scope::of_tenant(request.tenant), [&](db::Transaction& tx) {
+                                    return judge_by_trust_anchors(tx, request.tenant, leaf, intermediates, at);
+                                  }));
+    if (external) {
+      answer.findings = std::move(external->findings);
+      answer.valid = answer.findings.empty();
+      answer.device = std::move(external->device);
+      return answer;
+    }
+  }
   answer.findings = std::move(report.findings);
   add_registry_findings(facts, report, answer);
   answer.valid = answer.findings.empty();

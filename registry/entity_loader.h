@@ -92,9 +92,9 @@ struct CertificateFacts {
 using EntityFacts = std::variant<TenantFacts, IssuerFacts, PolicyFacts, DeviceFacts, CertificateFacts, TrustAnchorFacts,
                                  ExternalCredentialFacts>;
 
-// load_changed loads what `changes` name, tenants first, then issuers and trust anchors, policies, devices, certificates
-// and credentials, so that whoever applies them in order finds what they refer to. An entity named twice is loaded
-// once. A credential that is not there any more is gone.
+// load_changed loads what `changes` name, tenants first, then issuers and trust anchors, policies, devices,
+// certificates and credentials, so that whoever applies them in order finds what they refer to. An entity named twice
+// is loaded once. A credential that is not there any more is gone.
 Result<std::vector<EntityFacts>> load_changed(db::Transaction& tx, std::span<const ChangeRecord> changes);
 
 // for_each_entity walks everything that is not gone, in the same order, a page at a time, and stops at the first error

@@ -36,9 +36,9 @@ const std::string kSelectCredential =
 const db::Statement kFindCredential{"find_external_credential",
                                     kSelectCredential + "WHERE c.tenant_id = $1::uuid AND c.id = $2::bytea"};
 const db::Statement kListCredentials{
-    "list_external_credentials",
-    kSelectCredential + "WHERE c.tenant_id = $1::uuid AND c.anchor_id = $2::uuid AND d.status <> 'deleted'"
-                        " AND d.name COLLATE \"C\" > $3 ORDER BY d.name COLLATE \"C\" LIMIT $4::bigint"};
+    "list_external_credentials", kSelectCredential +
+                                     "WHERE c.tenant_id = $1::uuid AND c.anchor_id = $2::uuid AND d.status <> 'deleted'"
+                                     " AND d.name COLLATE \"C\" > $3 ORDER BY d.name COLLATE \"C\" LIMIT $4::bigint"};
 const db::Statement kListCrls{
     "list_external_crls",
     "SELECT issuer_key, scope, number, this_update, next_update, entries, revoked, source = 'fetch', received_at"
@@ -60,7 +60,8 @@ const db::Statement kListRevocations{
 const db::Statement kListDue{
     "list_due_crls",
     "SELECT tenant_id, id, crl_url FROM muster.trust_anchors WHERE crl_url <> '' AND crl_next_fetch_at <="
-    " $1::timestamptz AND status IN ('active', 'no-new-devices', 'suspended') ORDER BY crl_next_fetch_at LIMIT $2::bigint"};
+    " $1::timestamptz AND status IN ('active', 'no-new-devices', 'suspended') ORDER BY crl_next_fetch_at LIMIT "
+    "$2::bigint"};
 const db::Statement kTakeCrlTurn{
     "take_crl_turn",
     "UPDATE muster.trust_anchors SET crl_next_fetch_at = $3::timestamptz + make_interval(secs => crl_fetch_seconds)"
@@ -72,7 +73,8 @@ const db::Statement kListExpired{
     "list_expired_external_crls",
     "SELECT a.tenant_id, a.id, a.expired_crl = 'last-known-good', a.crl_alarmed_at IS NOT NULL"
     " FROM muster.trust_anchors AS a WHERE a.status IN ('active', 'no-new-devices')"
-    " AND EXISTS (SELECT FROM muster.external_crls AS c WHERE c.tenant_id = a.tenant_id AND c.anchor_id = a.id AND c.next_update < $1::timestamptz)"};
+    " AND EXISTS (SELECT FROM muster.external_crls AS c WHERE c.tenant_id = a.tenant_id AND c.anchor_id = a.id AND "
+    "c.next_update < $1::timestamptz)"};
 const db::Statement kSetAlarm{"set_crl_alarm",
                               "UPDATE muster.trust_anchors SET crl_alarmed_at = $3::timestamptz"
                               " WHERE tenant_id = $1::uuid AND id = $2::uuid"};
@@ -99,9 +101,9 @@ Result<bool> was_device_name_used(db::Transaction& tx, const TenantId& tenant, s
 }
 
 Result<void> insert_credential(db::Transaction& tx, const ExternalCredential& credential) {
-  const auto inserted = db::run(tx, kInsertCredential,
-                                {credential.tenant_id, credential.id, credential.anchor_id, credential.device_id,
-                                 credential.self_registered});
+  const auto inserted = db::run(
+      tx, kInsertCredential,
+      {credential.tenant_id, credential.id, credential.anchor_id, credential.device_id, credential.self_registered});
   const Error exists{ErrorCode::kAlreadyExists, kExternalCredentialExists, ""};
   if (!inserted.ok()) {
     return db::violated_constraint(tx) == "external_credentials_device_unique" ? exists : inserted.error();
@@ -149,8 +151,9 @@ Result<std::vector<ExternalCrlRow>> list_external_crls(db::Transaction& tx, cons
 
 Result<void> put_external_crl(db::Transaction& tx, const TenantId& tenant, const IssuerId& anchor,
                               const ExternalCrlRow& crl) {
-  MUSTER_TRY_VOID(db::run(tx, kPutCrl, {tenant, anchor, crl.issuer_key, crl.scope, crl.number_hex, crl.this_update,
-                                        crl.next_update, crl.entries, crl.revoked, crl.fetched ? "fetch" : "upload"}));
+  MUSTER_TRY_VOID(db::run(tx, kPutCrl,
+                          {tenant, anchor, crl.issuer_key, crl.scope, crl.number_hex, crl.this_update, crl.next_update,
+                           crl.entries, crl.revoked, crl.fetched ? "fetch" : "upload"}));
   announce_anchor(tx, tenant, anchor);
   return {};
 }

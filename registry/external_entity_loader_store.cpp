@@ -15,14 +15,16 @@ constexpr std::int64_t kAnchorPage = 50;  // one may carry megabytes of revocati
 
 const std::string kAnchors =
     "SELECT a.id, a.tenant_id, a.status, a.spki_sha256, a.certificate, a.intermediates, a.device_id_from,"
-    " a.device_id_prefix, a.self_registration, a.expired_crl = 'fail-closed', a.crl_url FROM muster.trust_anchors AS a ";
-const db::Statement kLoadAnchors{
-    "load_trust_anchors", kAnchors + "WHERE (a.tenant_id, a.id) IN (SELECT u.tenant_id, u.id"
+    " a.device_id_prefix, a.self_registration, a.expired_crl = 'fail-closed', a.crl_url FROM muster.trust_anchors AS "
+    "a ";
+const db::Statement kLoadAnchors{"load_trust_anchors",
+                                 kAnchors +
+                                     "WHERE (a.tenant_id, a.id) IN (SELECT u.tenant_id, u.id"
                                      " FROM unnest($1::uuid[], $2::uuid[]) AS u (tenant_id, id))"};
 const db::Statement kEachAnchor{
-    "each_trust_anchor",
-    kAnchors + "WHERE a.status IN ('active', 'no-new-devices', 'suspended') AND ($1::uuid[] IS NULL"
-               " OR a.tenant_id = ANY ($1::uuid[])) AND a.id > $2::uuid ORDER BY a.id LIMIT $3::bigint"};
+    "each_trust_anchor", kAnchors +
+                             "WHERE a.status IN ('active', 'no-new-devices', 'suspended') AND ($1::uuid[] IS NULL"
+                             " OR a.tenant_id = ANY ($1::uuid[])) AND a.id > $2::uuid ORDER BY a.id LIMIT $3::bigint"};
 const db::Statement kCrls{"load_anchor_crls",
                           "SELECT issuer_key, next_update, revoked FROM muster.external_crls"
                           " WHERE tenant_id = $1::uuid AND anchor_id = $2::uuid ORDER BY issuer_key, next_update"};
@@ -31,13 +33,15 @@ const db::Statement kRevocations{"load_anchor_revocations",
                                  " WHERE tenant_id = $1::uuid AND anchor_id = $2::uuid ORDER BY certificate_id"};
 const std::string kCredentials =
     "SELECT c.id, c.tenant_id, c.device_id, c.anchor_id FROM muster.external_credentials AS c ";
-const db::Statement kLoadCredentials{
-    "load_external_credentials", kCredentials + "WHERE (c.tenant_id, c.id) IN (SELECT u.tenant_id, u.id"
-                                                " FROM unnest($1::uuid[], $2::bytea[]) AS u (tenant_id, id))"};
+const db::Statement kLoadCredentials{"load_external_credentials",
+                                     kCredentials +
+                                         "WHERE (c.tenant_id, c.id) IN (SELECT u.tenant_id, u.id"
+                                         " FROM unnest($1::uuid[], $2::bytea[]) AS u (tenant_id, id))"};
 const db::Statement kEachCredential{
     "each_external_credential",
-    kCredentials + "WHERE ($1::uuid[] IS NULL OR c.tenant_id = ANY ($1::uuid[]))"
-                   " AND (c.tenant_id, c.id) > ($2::uuid, $3::bytea) ORDER BY c.tenant_id, c.id LIMIT $4::bigint"};
+    kCredentials +
+        "WHERE ($1::uuid[] IS NULL OR c.tenant_id = ANY ($1::uuid[]))"
+        " AND (c.tenant_id, c.id) > ($2::uuid, $3::bytea) ORDER BY c.tenant_id, c.id LIMIT $4::bigint"};
 
 // Deny is the default: unverified, revoked, deleted and whatever may come are gone.
 Standing standing_of(std::string_view status) {

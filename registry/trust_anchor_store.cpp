@@ -29,8 +29,9 @@ const std::string kSelect =
 const std::string kOne = "WHERE a.tenant_id = $1::uuid AND a.id = $2::uuid AND a.status <> 'deleted'";
 const db::Statement kGet{"get_trust_anchor", kSelect + kOne};
 const db::Statement kLock{"lock_trust_anchor", kSelect + kOne + " FOR UPDATE"};
-const db::Statement kList{"list_trust_anchors",
-                          kSelect + "WHERE a.tenant_id = $1::uuid AND a.status <> 'deleted' ORDER BY a.created_at, a.id"};
+const db::Statement kList{
+    "list_trust_anchors",
+    kSelect + "WHERE a.tenant_id = $1::uuid AND a.status <> 'deleted' ORDER BY a.created_at, a.id"};
 // The tenant's row is locked, so that two at once cannot both be the last that fits.
 const db::Statement kLockTenant{"lock_tenant_of_anchors",
                                 "SELECT status = 'active' FROM muster.tenants WHERE id = $1::uuid FOR UPDATE"};
@@ -59,9 +60,10 @@ const db::Statement kUpdate{
     " crl_next_fetch_at = CASE WHEN crl_url = $10 THEN crl_next_fetch_at ELSE '-infinity' END,"
     " crl_url = $10, crl_fetch_seconds = $11::integer"
     " WHERE tenant_id = $1::uuid AND id = $2::uuid AND status <> 'deleted'"};
-const db::Statement kBury{"bury_trust_anchor",
-                          "UPDATE muster.trust_anchors SET status = 'deleted', code_sha256 = NULL,"
-                          " code_expires_at = NULL WHERE tenant_id = $1::uuid AND id = $2::uuid AND status <> 'deleted'"};
+const db::Statement kBury{
+    "bury_trust_anchor",
+    "UPDATE muster.trust_anchors SET status = 'deleted', code_sha256 = NULL,"
+    " code_expires_at = NULL WHERE tenant_id = $1::uuid AND id = $2::uuid AND status <> 'deleted'"};
 const db::Statement kDropCrls{"drop_external_crls",
                               "DELETE FROM muster.external_crls WHERE tenant_id = $1::uuid AND anchor_id = $2::uuid"};
 const db::Statement kDropRevocations{
@@ -152,12 +154,12 @@ Result<TrustAnchorRow> insert_trust_anchor(db::Transaction& tx, const TrustAncho
   for (const Bytes& der : anchor.intermediates) intermediates.add(der);
   const SelfRegistration& self = anchor.self_registration;
   const db::Array denied = texts_of(self.denied);
-  const auto inserted = db::run(
-      tx, kInsert, {anchor.tenant_id,     anchor.id,           anchor.spki_sha256,      anchor.subject,
-                    anchor.certificate,   intermediates,       anchor.not_after,        to_string(anchor.source),
-                    anchor.prefix,        anchor.code_sha256,  anchor.code_expires_at,  self.enabled,
-                    self.max_devices,     self.devices_per_minute, self.group,          denied,
-                    to_string(anchor.expired_crl), anchor.crl.url, anchor.crl.fetch_seconds});
+  const auto inserted =
+      db::run(tx, kInsert,
+              {anchor.tenant_id, anchor.id, anchor.spki_sha256, anchor.subject, anchor.certificate, intermediates,
+               anchor.not_after, to_string(anchor.source), anchor.prefix, anchor.code_sha256, anchor.code_expires_at,
+               self.enabled, self.max_devices, self.devices_per_minute, self.group, denied,
+               to_string(anchor.expired_crl), anchor.crl.url, anchor.crl.fetch_seconds});
   if (!inserted.ok()) {
     const bool same_key = inserted.error().reason == db::kDatabaseConflict &&
                           db::violated_constraint(tx) == "trust_anchors_live_key_unique";
@@ -198,10 +200,10 @@ Result<bool> redeem_code(db::Transaction& tx, const TenantId& tenant, const Issu
 Result<void> update_trust_anchor(db::Transaction& tx, const TrustAnchorRow& anchor) {
   const SelfRegistration& self = anchor.self_registration;
   const db::Array denied = texts_of(self.denied);
-  MUSTER_TRY(const auto updated,
-             db::run(tx, kUpdate, {anchor.tenant_id, anchor.id, to_string(anchor.status), self.enabled,
-                                   self.max_devices, self.devices_per_minute, self.group, denied,
-                                   to_string(anchor.expired_crl), anchor.crl.url, anchor.crl.fetch_seconds}));
+  MUSTER_TRY(const auto updated, db::run(tx, kUpdate,
+                                         {anchor.tenant_id, anchor.id, to_string(anchor.status), self.enabled,
+                                          self.max_devices, self.devices_per_minute, self.group, denied,
+                                          to_string(anchor.expired_crl), anchor.crl.url, anchor.crl.fetch_seconds}));
   if (updated.affected() == 0) return not_found();
   announce_anchor(tx, anchor.tenant_id, anchor.id);
   return {};

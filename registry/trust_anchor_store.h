@@ -35,10 +35,10 @@ std::optional<ExpiredCrlRule> parse_expired_crl_rule(std::string_view text);
 
 struct SelfRegistration {
   bool enabled = false;
-  std::int64_t max_devices = 1000;      // that registered themselves by this anchor
+  std::int64_t max_devices = 1000;  // that registered themselves by this anchor
   std::int64_t devices_per_minute = 60;
-  std::string group;                    // of such devices; "": none
-  std::vector<std::string> denied;      // device ids, or beginnings of them followed by '*'
+  std::string group = {};                // of such devices; "": none
+  std::vector<std::string> denied = {};  // device ids, or beginnings of them followed by '*'
 };
 
 struct CrlSource {

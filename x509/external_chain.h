@@ -22,8 +22,8 @@ namespace muster::x509 {
 inline constexpr std::size_t kMaxAnchorIntermediates = 4;  // that come with an anchor
 
 enum class ExpiredCrl : std::uint8_t {
-  kNotUsed = 0,         // no CRL was ever held or asked for
-  kFailClosed = 1,      // without a current CRL of the leaf's issuer nobody gets in
+  kNotUsed = 0,        // no CRL was ever held or asked for
+  kFailClosed = 1,     // without a current CRL of the leaf's issuer nobody gets in
   kLastKnownGood = 2,  // the last one counts on, with an alarm
 };
 
@@ -43,10 +43,10 @@ struct ExternalAnchor {
 };
 
 struct ExternalChain {
-  bool anchored = false;               // a path to the anchor's key was found, whatever is wrong with it
-  std::vector<ChainFinding> findings;  // empty means valid
-  UtcTime not_after{};                 // earliest of the path
-  std::optional<DeviceName> device;    // where it could be read
+  bool anchored = false;                       // a path to the anchor's key was found, whatever is wrong with it
+  std::vector<ChainFinding> findings;          // empty means valid
+  UtcTime not_after{};                         // earliest of the path
+  std::optional<DeviceName> device;            // where it could be read
   std::vector<RevocationKey> revocation_keys;  // of the path: any of them revoked refuses it
   bool valid() const { return anchored && findings.empty(); }
 };

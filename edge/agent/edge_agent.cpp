@@ -10,7 +10,9 @@
 #include "core/metrics.h"
 #include "edge/agent/event_reporter.h"
 #include "edge/agent/identity_sync.h"
+#include "edge/agent/registration_courier.h"
 #include "edge/agent/shipper.h"
+#include "edge/registration_report.h"
 #include "edge/trusted_file.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -20,6 +22,7 @@ namespace muster::edge {
 namespace {
 
 constexpr std::size_t kMaxPluginMetrics = 1U << 20;
+constexpr std::size_t kMaxEntityLine = 8U << 20;  // an anchor with kMaxRevokedKeys in base64 has 5 MB
 // A poll lasts at most 30 s, and a retry after a failure 15 s: a minute of silence means that something is wrong.
 constexpr std::chrono::seconds kSilenceThatIsUnwell{60};
 
@@ -29,6 +32,7 @@ Result<http::Client> make_client(const EdgeConfig& config) {
   client.ca_file = config.infrastructure_root_file;
   client.client_certificate_file = config.certificate_file;
   client.client_key_file = config.key_file;
+  client.max_line_bytes = kMaxEntityLine;
   return http::Client::create(std::move(client));
 }
 
@@ -115,6 +119,9 @@ Result<void> run_edge(const EdgeConfig& config, std::stop_token stop) {
   const auto appender = log->open_appender();
   Shipper shipper{shipper_config(config), *appender, events, metrics};
 
+  MUSTER_TRY(http::Client courier_client, make_client(config));
+  RegistrationCourier courier{reports_folder(config.wal_folder), std::move(courier_client), metrics};
+
   std::unique_ptr<http::Listener> listener;
   if (!config.metrics_listen.empty()) {
     MUSTER_TRY(listener, serve_metrics(config, metrics, sync));
@@ -126,6 +133,7 @@ Result<void> run_edge(const EdgeConfig& config, std::stop_token stop) {
     const std::jthread event_thread{[&](std::stop_token token) { events.run(token); }};
     const std::jthread sync_thread{[&](std::stop_token token) { sync.run(token); }};
     const std::jthread ship_thread{[&](std::stop_token token) { shipper.run(token); }};
+    const std::jthread courier_thread{[&](std::stop_token token) { courier.run(token); }};
     wait_for(stop);
   }
   if (listener) listener->stop();

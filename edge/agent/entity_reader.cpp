@@ -43,6 +43,13 @@ class FieldReader {
     std::ranges::copy(*octets, hash.begin());
     return hash;
   }
+  HeartbeatSignature signature(const char* name) {
+    const auto octets = from_base64(text(name));
+    HeartbeatSignature signature{};
+    if (!octets.ok() || octets->size() != signature.size()) return refuse(signature);
+    std::ranges::copy(*octets, signature.begin());
+    return signature;
+  }
   UtcTime time(const char* name) {
     const auto parsed = parse_rfc3339(text(name));
     return parsed.ok() ? *parsed : refuse(UtcTime{});
@@ -61,6 +68,7 @@ class FieldReader {
     if (found == object_.end() || found->type() != type) return refuse(nothing);
     return *found;
   }
+  bool has(const char* name) const { return object_.contains(name); }
   bool is_null(const char* name) const {
     const auto found = object_.find(name);
     return found != object_.end() && found->is_null();
@@ -84,6 +92,7 @@ StreamLine read_begin(FieldReader& in, bool is_snapshot) {
   begin.from = {begin.position.epoch, is_snapshot ? begin.position.number : in.number("from")};
   begin.issued_at = in.time("issued_at");
   if (begin.from.number > begin.position.number) in.refuse(0);
+  if (in.has("signature")) begin.signature = in.signature("signature");
   return begin;
 }
 
@@ -92,10 +101,15 @@ StreamLine read_tenant(FieldReader& in) {
 }
 
 StreamLine read_issuer(FieldReader& in) {
-  IssuerState issuer{in.id<IssuerId>("id"), in.id<TenantId>("tenant_id"), in.status(), in.hash("spki_sha256"), {}};
+  IssuerState issuer{in.id<IssuerId>("id"), in.id<TenantId>("tenant_id"), in.status(), in.hash("spki_sha256"), {}, {}};
   auto der = from_base64(in.text("certificate"));
   if (!der.ok()) in.refuse(0);
   if (der.ok()) issuer.certificate = std::move(der).value();
+  if (in.has("external")) {
+    auto external = from_base64(in.text("external"));
+    if (!external.ok() || external->empty()) in.refuse(0);
+    if (external.ok()) issuer.external = std::move(external).value();
+  }
   return IdentityChange{std::move(issuer)};
 }
 
