@@ -125,4 +125,21 @@ bool is_same_name(BytesView a, BytesView b) {
   return first && second && *first == *second;
 }
 
+bool NameTable::same(BytesView a, BytesView b) { return std::ranges::equal(a, b) || id_of(a) == id_of(b); }
+
+std::size_t NameTable::id_of(BytesView name) {
+  for (const Entry& entry : entries_) {
+    if (entry.octets == name.data()) return entry.id;
+  }
+  Entry fresh{name.data(), DistinguishedName::parse(name), entries_.size()};
+  for (const Entry& entry : entries_) {
+    if (fresh.name && entry.name && *fresh.name == *entry.name) {
+      fresh.id = entry.id;
+      break;
+    }
+  }
+  entries_.push_back(std::move(fresh));
+  return entries_.back().id;
+}
+
 }  // namespace muster::x509

@@ -3,8 +3,8 @@
 // Purpose: comparing distinguished names as RFC 5280 §7.1 wants: strings without regard to their ASN.1 type, to case
 // and to how much white space there is.
 //
-// Deviation: of RFC 4518's preparation only ASCII case folding and white space; other letters compare as they are, which
-// errs on the side of "different".
+// Deviation: of RFC 4518's preparation only ASCII case folding and white space; other letters compare as they are,
+// which errs on the side of "different".
 #pragma once
 
 #include <optional>
@@ -34,5 +34,22 @@ class DistinguishedName {
 
 // is_same_name compares two Names (DER); equal octets are equal names, whatever they hold.
 bool is_same_name(BytesView a, BytesView b);
+
+// NameTable compares Names as is_same_name does, but reads each only once: whoever presents certificates chooses how
+// long their names are and how often a search comes by. Views the names, which must outlive it. Confined to one
+// validation.
+class NameTable {
+ public:
+  bool same(BytesView a, BytesView b);
+
+ private:
+  struct Entry {
+    const std::uint8_t* octets;
+    std::optional<DistinguishedName> name;
+    std::size_t id;  // of the first entry with this name
+  };
+  std::size_t id_of(BytesView name);
+  std::vector<Entry> entries_;
+};
 
 }  // namespace muster::x509

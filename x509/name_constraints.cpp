@@ -57,9 +57,7 @@ std::optional<DistinguishedName> read_directory(std::string_view contents) {
 ConstrainedName read_name(const GeneralName& general) {
   ConstrainedName name{.tag = general.tag};
   switch (general.tag) {
-    case kMail:
-      name.readable = split_mail(general.value, name);
-      break;
+    case kMail: name.readable = split_mail(general.value, name); break;
     case kDns: {
       const std::string_view value = general.value;
       name.readable = is_host_name(value.starts_with("*.") ? value.substr(2) : value);
@@ -80,8 +78,7 @@ ConstrainedName read_name(const GeneralName& general) {
       name.address = to_bytes(general.value);
       name.readable = name.address.size() == 4 || name.address.size() == 16;
       break;
-    default:
-      break;
+    default: break;
   }
   return name;
 }
@@ -124,8 +121,7 @@ ConstrainedName read_subtree(const GeneralName& base) {
       subtree.address = to_bytes(value);
       subtree.readable = is_address_range(subtree.address);
       break;
-    default:
-      break;  // matters only where a name of that form turns up
+    default: break;  // matters only where a name of that form turns up
   }
   return subtree;
 }
@@ -152,16 +148,11 @@ bool is_within(const ConstrainedName& name, const ConstrainedName& base) {
     case kMail:
       if (base.mailbox) return name.mailbox == base.mailbox && name.host == base.host;
       return is_host_in(name.host, base.host);
-    case kDns:
-      return base.host.empty() || name.host == base.host || is_below(name.host, base.host);
-    case kDirectory:
-      return name.directory->is_within(*base.directory);
-    case kUri:
-      return is_host_in(name.host, base.host);
-    case kAddress:
-      return is_address_in(name.address, base.address);
-    default:
-      return false;
+    case kDns: return base.host.empty() || name.host == base.host || is_below(name.host, base.host);
+    case kDirectory: return name.directory->is_within(*base.directory);
+    case kUri: return is_host_in(name.host, base.host);
+    case kAddress: return is_address_in(name.address, base.address);
+    default: return false;
   }
 }
 

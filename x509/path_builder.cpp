@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "x509/distinguished_name.h"
 #include "x509/reasons.h"
 
 namespace muster::x509 {
@@ -59,7 +58,7 @@ bool PathBuilder::extend_to_anchor(const Judge& judge) {
     const Certificate& anchor = anchors_[i].certificate;
     if (is_exhausted()) return false;
     ++work_.steps;
-    if (!is_same_name(anchor.subject(), last.issuer()) || !is_signed_by(last, anchor, &anchors_[i].key)) continue;
+    if (!names_.same(anchor.subject(), last.issuer()) || !is_signed_by(last, anchor, &anchors_[i].key)) continue;
     ++work_.paths;
     path_.push_back(&anchor);
     const bool accepted = judge(path_, i);
@@ -73,7 +72,7 @@ std::vector<const Certificate*> PathBuilder::candidates(const Certificate& subje
   std::vector<std::pair<int, const Certificate*>> ranked;
   for (const Certificate& candidate : intermediates_) {
     ++work_.steps;
-    if (!is_same_name(candidate.subject(), subject.issuer()) || is_in_path(candidate)) continue;
+    if (!names_.same(candidate.subject(), subject.issuer()) || is_in_path(candidate)) continue;
     ranked.emplace_back(-likelihood(subject, candidate, policy_.now), &candidate);
   }
   std::ranges::stable_sort(ranked, {}, &std::pair<int, const Certificate*>::first);
@@ -103,10 +102,10 @@ bool PathBuilder::is_signed_by(const Certificate& subject, const Certificate& is
 }
 
 // The same CA twice, under whatever certificate, is a loop.
-bool PathBuilder::is_in_path(const Certificate& certificate) const {
+bool PathBuilder::is_in_path(const Certificate& certificate) {
   return std::ranges::any_of(path_, [&](const Certificate* seen) {
     return seen->id() == certificate.id() ||
-           (seen->spki_sha256() == certificate.spki_sha256() && is_same_name(seen->subject(), certificate.subject()));
+           (seen->spki_sha256() == certificate.spki_sha256() && names_.same(seen->subject(), certificate.subject()));
   });
 }
 

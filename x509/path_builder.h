@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "x509/certificate.h"
+#include "x509/distinguished_name.h"
 #include "x509/path_validator.h"
 #include "x509/public_key.h"
 #include "x509/verification_key.h"
@@ -32,8 +33,8 @@ class PathBuilder {
   using Judge = std::function<bool(const std::vector<const Certificate*>& path, std::size_t anchor_index)>;
 
   PathBuilder(std::span<const Certificate> intermediates, std::span<const AnchorCandidate> anchors,
-              const PathPolicy& policy, PathWork& work)
-      : intermediates_(intermediates), anchors_(anchors), policy_(policy), work_(work) {}
+              const PathPolicy& policy, NameTable& names, PathWork& work)
+      : intermediates_(intermediates), anchors_(anchors), policy_(policy), names_(names), work_(work) {}
 
   // Returns an empty reason when at least one path was judged, else chain.anchor_unknown, chain.too_long or
   // chain.search_exhausted.
@@ -49,12 +50,13 @@ class PathBuilder {
   bool extend_to_anchor(const Judge& judge);
   std::vector<const Certificate*> candidates(const Certificate& subject);
   bool is_signed_by(const Certificate& subject, const Certificate& issuer, const VerificationKey* key);
-  bool is_in_path(const Certificate& certificate) const;
+  bool is_in_path(const Certificate& certificate);
   bool is_exhausted() const;
 
   std::span<const Certificate> intermediates_;
   std::span<const AnchorCandidate> anchors_;
   const PathPolicy& policy_;
+  NameTable& names_;
   PathWork& work_;
   std::vector<const Certificate*> path_;
   std::vector<Edge> edges_;  // signatures that were checked already: none is checked twice

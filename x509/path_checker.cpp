@@ -13,10 +13,6 @@ namespace muster::x509 {
 
 namespace {
 
-bool is_self_issued(const Certificate& certificate) {
-  return is_same_name(certificate.issuer(), certificate.subject());
-}
-
 std::string_view missing_usage(ExtendedKeyUsage usage) {
   return usage == ExtendedKeyUsage::kServerAuth ? reasons::kChainEkuServerAuthMissing
                                                 : reasons::kChainEkuClientAuthMissing;
@@ -97,27 +93,34 @@ void PathChecker::check_issuer(const Path& path, std::size_t index) {
   for (std::size_t below = 0; below < index; ++below) {
     // [RFC5280 6.1.3 b] self-issued intermediates need not obey name constraints
     if (below > 0 && is_self_issued(*path[below])) continue;
-    const auto reason = names_.check(*path[below], issuer);
+    const auto reason = constraints_.check(*path[below], issuer);
     if (!reason.empty()) find(reason, below);
   }
   check_path_length(path, index);
 }
 
+bool PathChecker::is_self_issued(const Certificate& certificate) {
+  return names_.same(certificate.issuer(), certificate.subject());
+}
+
+// Between the leaf and the certificate at `below`; self-issued ones do not count, §6.1.4 (l).
+std::size_t PathChecker::count_intermediates(const Path& path, std::size_t below) {
+  std::size_t count = 0;
+  for (std::size_t i = 1; i < below; ++i) count += is_self_issued(*path[i]) ? 0 : 1;
+  return count;
+}
+
 void PathChecker::check_path_length(const Path& path, std::size_t index) {
-  if (!path[index]->path_length()) return;
-  const auto counts = [](const Certificate* ca) { return !is_self_issued(*ca); };  // §6.1.4 (l)
-  const auto below = std::count_if(path.begin() + 1, path.begin() + static_cast<std::ptrdiff_t>(index), counts);
-  if (static_cast<std::uint32_t>(below) > *path[index]->path_length()) {
-    find(reasons::kChainPathLengthExceeded, index, std::to_string(*path[index]->path_length()));
+  const auto limit = path[index]->path_length();
+  if (limit && count_intermediates(path, index) > *limit) {
+    find(reasons::kChainPathLengthExceeded, index, std::to_string(*limit));
   }
 }
 
 void PathChecker::check_intermediates(const Path& path) {
-  if (!policy_.max_intermediates) return;
-  const auto counts = [](const Certificate* ca) { return !is_self_issued(*ca); };
-  const auto intermediates = std::count_if(path.begin() + 1, path.end() - 1, counts);
-  if (static_cast<std::uint32_t>(intermediates) > *policy_.max_intermediates) {
-    find(reasons::kChainPathLengthExceeded, 0, std::to_string(*policy_.max_intermediates));
+  const auto limit = policy_.max_intermediates;
+  if (limit && count_intermediates(path, path.size() - 1) > *limit) {
+    find(reasons::kChainPathLengthExceeded, 0, std::to_string(*limit));
   }
 }
 
@@ -155,27 +158,29 @@ PathReport search_path(const Certificate& leaf, std::span<const Certificate> int
     report.findings.push_back({reasons::kChainTooManyPresented, 0, std::to_string(intermediates.size())});
     return report;
   }
-  NameConstraintChecker names{policy.limits.name_comparisons};
+  NameTable names;
+  NameConstraintChecker constraints{policy.limits.name_comparisons};
   PathWork work;
   const auto judge = [&](const PathChecker::Path& path, std::size_t anchor_index) {
     PathReport judged;
     judged.not_after = leaf.not_after();
     judged.anchor_index = anchor_index;
     for (const Certificate* certificate : path) judged.path.push_back(*certificate);
-    PathChecker{policy, names, judged}.check(path);
+    PathChecker{policy, names, constraints, judged}.check(path);
     check_leaf(leaf, judged.findings);
     work.policy_nodes += judged.work.policy_nodes;
     const bool valid = judged.valid();
     if (valid || work.paths == 1) report = std::move(judged);
     return valid;
   };
-  const std::string_view failure = PathBuilder{intermediates, anchors, policy, work}.search(leaf, judge);
+  const std::string_view failure = PathBuilder{intermediates, anchors, policy, names, work}.search(leaf, judge);
   if (!failure.empty()) {
     report.findings.push_back({failure, 0, {}});
-    PathChecker{policy, names, report}.check({&leaf});  // what can be said about the leaf is said all the same
+    // What can be said about the leaf is said all the same.
+    PathChecker{policy, names, constraints, report}.check({&leaf});
     check_leaf(leaf, report.findings);
   }
-  work.name_comparisons = names.comparisons();
+  work.name_comparisons = constraints.comparisons();
   report.work = work;
   return report;
 }

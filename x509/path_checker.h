@@ -20,13 +20,15 @@ class PathChecker {
  public:
   using Path = std::vector<const Certificate*>;  // leaf … anchor; the leaf alone where no path was found
 
-  PathChecker(const PathPolicy& policy, NameConstraintChecker& names, PathReport& report)
-      : policy_(policy), names_(names), report_(report) {}
+  PathChecker(const PathPolicy& policy, NameTable& names, NameConstraintChecker& constraints, PathReport& report)
+      : policy_(policy), names_(names), constraints_(constraints), report_(report) {}
   void check(const Path& path);
 
  private:
   void find(std::string_view reason, std::size_t index, std::string parameter = {});
   bool read_extensions(const Path& path);
+  bool is_self_issued(const Certificate& certificate);
+  std::size_t count_intermediates(const Path& path, std::size_t below);
   void check_validity(const Certificate& certificate, std::size_t index);
   void check_critical(const Certificate& certificate, std::size_t index);
   void check_issuer(const Path& path, std::size_t index);
@@ -36,7 +38,8 @@ class PathChecker {
   void check_revocation(const Path& path);
 
   const PathPolicy& policy_;
-  NameConstraintChecker& names_;
+  NameTable& names_;
+  NameConstraintChecker& constraints_;
   PathReport& report_;
   std::vector<PathExtensions> extensions_;  // of the path, in its order
 };

@@ -220,7 +220,7 @@ std::optional<std::vector<GeneralName>> read_distribution_point_name(DerReaderVi
   DerReaderView full{chosen->contents};
   while (!full.at_end()) {
     const auto name = full.read_any();
-    if (!name || (name->tag & 0xC0) != 0x80 || names.size() == kMaxGeneralNames) return std::nullopt;
+    if (!name || (name->tag & 0xC0) != 0x80 || names.size() == kMaxDistributionPoints) return std::nullopt;
     names.push_back({static_cast<std::uint8_t>(name->tag & 0x1F), std::string(as_text(name->contents))});
   }
   if (names.empty()) return std::nullopt;

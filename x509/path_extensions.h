@@ -16,7 +16,7 @@
 namespace muster::x509 {
 
 inline constexpr std::size_t kMaxPolicies = 64;            // in one certificatePolicies, and policyMappings
-inline constexpr std::size_t kMaxDistributionPoints = 32;  // in one cRLDistributionPoints
+inline constexpr std::size_t kMaxDistributionPoints = 16;  // in one cRLDistributionPoints, and names of one of them
 inline constexpr std::string_view kAnyPolicy = "2.5.29.32.0";
 
 struct PolicyMapping {

@@ -31,7 +31,7 @@ struct PathLimits {
   std::size_t presented = 16;            // intermediates that may be presented
   std::size_t path_length = 8;           // certificates in a path, leaf and anchor included
   std::size_t signature_checks = 16;     // for the whole search
-  std::size_t paths = 16;                // complete paths that are judged before giving up
+  std::size_t paths = 8;                 // complete paths that are judged before giving up
   std::size_t name_comparisons = 16384;  // subtrees × names, for the whole search
 };
 
