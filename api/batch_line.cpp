@@ -5,6 +5,7 @@
 
 #include "api/json_reader.h"
 #include "api/json_writer.h"
+#include "api/log_json.h"
 #include "api/problem.h"
 #include "api/reasons.h"
 #include "core/encoding.h"
@@ -74,6 +75,9 @@ std::string success_line(std::uint64_t line, const std::string& device, const en
         .field("certificate", issued.certificate_pem)
         .field("chain", issued.chain_pem)
         .field("not_after", to_rfc3339(issued.not_after));
+    if (!issued.log) return;
+    out.key("log");
+    write_inclusion(out, *issued.log);
   });
   return out.take();
 }

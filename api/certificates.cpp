@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "api/log_json.h"
 #include "api/reasons.h"
 #include "api/routes.h"
 #include "core/encoding.h"
@@ -49,6 +50,9 @@ Result<http::Response> issue(Call& call) {
         .field("certificate", issued.certificate_pem)
         .field("chain", issued.chain_pem)
         .field("not_after", to_rfc3339(issued.not_after));
+    if (!issued.log) return;
+    out.key("log");
+    write_inclusion(out, *issued.log);
   });
   http::Response response = http::json_response(201, out.take());
   response.headers.emplace_back("location", "/v1/tenants/" + call.tenant().name + "/certificates/" + issued.id_hex);

@@ -35,4 +35,6 @@ inline constexpr std::string_view kEstNamesDiffer = "est.names_differ";         
 inline constexpr std::string_view kEstFullCmc = "est.fullcmc_unsupported";  // 404: RFC 7030 §4.3 leaves it open
 inline constexpr std::string_view kStreamUnknown = "stream.not_found";      // 404
 
+inline constexpr std::string_view kTileUnknown = "transparency.tile_unknown";  // 404: no path of a tile
+
 }  // namespace muster::api::reasons

@@ -22,10 +22,12 @@ http::Router make_rest_router(ApiContext& context) {
   add_keys(operations);
   add_audit(operations);
   add_checks(operations);
+  add_log_openings(operations);
   add_streams(operations);
   http::Router router;
   for (Operation& operation : operations) router.add(to_route(context, std::move(operation)));
   add_system(context, router);
+  add_transparency(context, router);
   add_crl(context, router);
   add_est(context, router);
   add_edge_join(context, router);
@@ -44,6 +46,7 @@ http::Router make_plain_router(ApiContext& context) {
   add_health(router);
   add_crl(context, router);
   add_ocsp(context, router);
+  add_transparency(context, router);
   return router;
 }
 

@@ -46,4 +46,10 @@ inline constexpr std::string_view kLintDistributionPoint = "lint.distribution_po
 inline constexpr std::string_view kLintInformationAccess = "lint.information_access";
 inline constexpr std::string_view kLintSignedDiffers = "lint.signed_differs";  // signed bytes are not the linted ones
 
+// Transparency log.
+inline constexpr std::string_view kTreeRangeInvalid = "transparency.range_invalid";
+inline constexpr std::string_view kFrontierInvalid = "transparency.frontier_invalid";      // the stored head is damaged
+inline constexpr std::string_view kCheckpointInvalid = "transparency.checkpoint_invalid";  // signature, origin or form
+inline constexpr std::string_view kLogKeyInvalid = "transparency.key_invalid";
+
 }  // namespace muster::ca::reasons

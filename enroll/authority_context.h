@@ -17,6 +17,7 @@
 #include "enroll/caller.h"
 #include "enroll/issuer_cache.h"
 #include "enroll/registration_authority.h"
+#include "enroll/transparency_log.h"
 #include "registry/audit_store.h"
 #include "x509/blocked_keys.h"
 
@@ -36,6 +37,7 @@ struct AuthorityContext {
   // Set by initialise_deployment, then constant.
   std::unique_ptr<ca::Signer> signer{};
   std::unique_ptr<IssuerCache> issuers{};
+  std::unique_ptr<TransparencyLog> transparency{};
   std::shared_ptr<const LoadedIssuer> infrastructure_root{};
   std::atomic<bool> initialised{false};
 

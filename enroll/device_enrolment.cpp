@@ -83,6 +83,7 @@ struct DeviceEnrolment::Item {
   std::uint32_t crl_shard = 0;
   Bytes tbs;
   std::optional<x509::Certificate> certificate;
+  std::optional<LogInclusion> log;
 };
 
 Result<PreparedRequest> prepare(const AuthorityContext& context, const Caller& caller, const EnrollRequest& request) {
@@ -366,8 +367,8 @@ Result<void> DeviceEnrolment::build(Item& item) const {
   subject.names = {{kUriTag, device_uri(principal, context_.trust_domain)}};
   item.serial = ca::random_serial();
   item.crl_shard = ca::crl_shard_of(item.serial, context_.config.crl_shards);
-  const ca::CertificateOrder order{item.active->profile, item.active->issuer->identity, subject, item.serial,
-                                   context_.clock.now(), item.crl_shard};
+  const ca::CertificateOrder order{item.active->profile, item.active->issuer->identity, subject,
+                                   item.serial,          context_.clock.now(),          item.crl_shard};
   MUSTER_TRY(item.tbs, ca::build_tbs_certificate(order));
   const auto findings = ca::lint_certificate(item.tbs, order);
   if (findings.empty()) return {};
@@ -389,7 +390,8 @@ std::vector<std::size_t> DeviceEnrolment::sign_all(std::span<const Result<void>>
 
 void DeviceEnrolment::sign(Item& item) const {
   const auto certificate = [&]() -> Result<x509::Certificate> {
-    MUSTER_TRY(const Bytes signature, context_.signer->sign_certificate({tenant_, item.active->issuer->identity.id, item.tbs}));
+    MUSTER_TRY(const Bytes signature,
+               context_.signer->sign_certificate({tenant_, item.active->issuer->identity.id, item.tbs}));
     MUSTER_TRY(const Bytes der, ca::assemble_signed(item.tbs, signature));
     MUSTER_TRY_VOID(ca::check_signed(der, item.tbs));
     return x509::Certificate::parse_der(der);
@@ -403,6 +405,9 @@ void DeviceEnrolment::sign(Item& item) const {
 
 // Transaction 2.
 Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
+  // Asked for before anything is announced: the log is locked shortly before the change numbers are.
+  tx.before_commit("enroll.transparency", [this, chosen = std::vector<std::size_t>(indices.begin(), indices.end())](
+                                              db::Transaction& last) { return log(last, chosen); });
   for (const std::size_t i : indices) items_[i].refusal.reset();  // a rolled-back attempt may have set it
   MUSTER_TRY_VOID(recheck_first(tx, indices));
   MUSTER_TRY_VOID(redeem_claims(tx, indices));
@@ -432,6 +437,20 @@ Result<void> DeviceEnrolment::store(db::Transaction& tx, Indices indices) {
   MUSTER_TRY_VOID(registry::store_certificates(tx, tenant_, certificates));
   if (also_) MUSTER_TRY_VOID(also_(tx, stored));
   return registry::append_audit_events(tx, events);
+}
+
+Result<void> DeviceEnrolment::log(db::Transaction& tx, Indices indices) {
+  std::vector<ca::LoggedCertificate> certificates;
+  std::vector<std::size_t> logged;
+  for (const std::size_t i : indices) {
+    const Item& item = items_[i];
+    if (!item.alive()) continue;
+    certificates.push_back({tenant_, item.active->issuer->identity.id, item.certificate->id()});
+    logged.push_back(i);
+  }
+  MUSTER_TRY(auto inclusions, context_.transparency->append(tx, tenant_, certificates));
+  for (std::size_t n = 0; n < logged.size(); ++n) items_[logged[n]].log = std::move(inclusions[n]);
+  return {};
 }
 
 // Two groups may have reserved a "first" certificate of one device at once: the count under the row lock of this
@@ -480,9 +499,14 @@ Result<IssuedCertificate> DeviceEnrolment::answer(Item& item) {
   }
   context_.metrics.counter("muster_certificates_issued_total", "Device certificates issued").add();
   const x509::Certificate& certificate = *item.certificate;
-  return IssuedCertificate{certificate.id(),       certificate.id_hex(),   certificate.serial_hex(),
-                           certificate.pem(),      item.active->issuer->chain_pem, certificate.not_before(),
-                           certificate.not_after()};
+  return IssuedCertificate{certificate.id(),
+                           certificate.id_hex(),
+                           certificate.serial_hex(),
+                           certificate.pem(),
+                           item.active->issuer->chain_pem,
+                           certificate.not_before(),
+                           certificate.not_after(),
+                           std::move(item.log)};
 }
 
 // Refusals that tell of an attempt are audited; an outage is not an attempt.

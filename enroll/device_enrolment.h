@@ -71,6 +71,7 @@ class DeviceEnrolment {
   void sign(Item& item) const;
   Result<void> store(db::Transaction& tx, Indices indices);
   Result<void> redeem_claims(db::Transaction& tx, Indices indices);
+  Result<void> log(db::Transaction& tx, Indices indices);
   Result<void> recheck_first(db::Transaction& tx, Indices indices);
   Result<IssuedCertificate> answer(Item& item);
   void audit_refusals();

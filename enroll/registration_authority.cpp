@@ -9,8 +9,8 @@
 #include "core/encoding.h"
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
-#include "enroll/batch_enrolment.h"
 #include "enroll/authority_context.h"
+#include "enroll/batch_enrolment.h"
 #include "enroll/ca_creation.h"
 #include "enroll/crl_publisher.h"
 #include "enroll/device_enrolment.h"
@@ -115,6 +115,8 @@ Result<void> RegistrationAuthority::initialise_deployment(DeviceRoot device_root
     impl_->keys.reset();
     context.issuers = std::make_unique<IssuerCache>(*context.signer, context.config.plain_url);
   }
+  MUSTER_TRY(context.transparency, TransparencyLog::open(context.pool, context.signer->key_ring(),
+                                                         to_uuid_text(deployment.id), context.config.trust_domain));
   if (device_root == DeviceRoot::kOffline) MUSTER_TRY_VOID(ensure_requested_intermediate(context));
   MUSTER_TRY_VOID(ensure_platform_issuers(context));
   context.initialised.store(true, std::memory_order_release);
@@ -201,9 +203,8 @@ Result<RevokedCertificate> RegistrationAuthority::Impl::revoke(db::Transaction& 
 }
 
 Result<RevokedCertificate> RegistrationAuthority::revoke(const Caller& caller, const RevocationRequest& request) {
-  auto revoked =
-      db::run_in_transaction(impl_->context.pool, db::Scope::of_tenant(request.tenant),
-                             [&](db::Transaction& tx) { return impl_->revoke(tx, caller, request); });
+  auto revoked = db::run_in_transaction(impl_->context.pool, db::Scope::of_tenant(request.tenant),
+                                        [&](db::Transaction& tx) { return impl_->revoke(tx, caller, request); });
   note_revocation();  // also after an error: a COMMIT whose answer was lost may have happened
   if (revoked.ok()) {
     impl_->context.metrics.counter("muster_certificates_revoked_total", "Certificates revoked by request").add();
@@ -211,9 +212,7 @@ Result<RevokedCertificate> RegistrationAuthority::revoke(const Caller& caller, c
   return revoked;
 }
 
-void RegistrationAuthority::note_revocation() {
-  impl_->context.revocations.fetch_add(1, std::memory_order_acq_rel);
-}
+void RegistrationAuthority::note_revocation() { impl_->context.revocations.fetch_add(1, std::memory_order_acq_rel); }
 
 Result<std::shared_ptr<const PublishedCrl>> RegistrationAuthority::crl(IssuerId issuer, std::uint32_t shard) {
   return impl_->crls.crl(issuer, shard);

@@ -24,6 +24,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "enroll/caller.h"
+#include "enroll/log_inclusion.h"
 #include "enroll/published_crl.h"
 #include "x509/chain_verifier.h"
 
@@ -70,6 +71,7 @@ struct IssuedCertificate {
   std::string chain_pem;  // issuing CA, then platform intermediate; without the root
   UtcTime not_before{};
   UtcTime not_after{};
+  std::optional<LogInclusion> log{};  // device certificates: where it is in the issuance log
 };
 
 struct RevocationRequest {

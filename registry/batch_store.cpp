@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/batch_store.h"
 
+#include "db/reasons.h"
 #include "db/statement.h"
 #include "registry/reasons.h"
 
@@ -64,10 +65,11 @@ StoredBatchResult read_result(const db::Row& row) {
 
 Error not_found() { return {ErrorCode::kNotFound, kBatchNotFound, ""}; }
 
-// The foreign key says which batch is not there.
+// A batch that is not there, and one of another tenant, look the same.
 Result<void> stored(db::Transaction& tx, const Result<db::Rows>& inserted) {
   if (inserted.ok()) return {};
-  return db::violated_constraint(tx).ends_with("_batch_known") ? not_found() : inserted.error();
+  const bool unknown = db::violated_constraint(tx).ends_with("_batch_known");
+  return unknown || inserted.error().reason == db::kDatabaseValueRefused ? not_found() : inserted.error();
 }
 
 }  // namespace

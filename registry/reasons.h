@@ -44,6 +44,7 @@ inline constexpr std::string_view kIssuerActiveExists =
 inline constexpr std::string_view kKeyAlreadyUsed = "key.already_used";        // kConflict: the same whoever holds it
 inline constexpr std::string_view kSerialAlreadyUsed = "serial.already_used";  // kConflict
 inline constexpr std::string_view kCertificateNotFound = "certificate.not_found";
+inline constexpr std::string_view kCertificateNotLogged = "certificate.not_logged";  // issued before there was a log
 inline constexpr std::string_view kCertificateSerialAmbiguous = "certificate.serial_ambiguous";  // kConflict
 inline constexpr std::string_view kCertificateIntentMissing = "certificate.intent_missing";      // kFailedPrecondition
 inline constexpr std::string_view kCertificateExists = "certificate.exists";                     // kConflict

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ca/checkpoint.h"
+#include "ca/heartbeat_key.h"
+#include "ca/key_ring.h"
+#include "db/connection_pool.h"
+#include "db/transaction.h"
+#include "enroll/log_inclusion.h"
+
+namespace muster::enroll {
+
+// TransparencyLog appends to the deployment's issuance log and signs its checkpoints. A checkpoint is signed in the
+// transaction that stores its certificates and leaves the process only when that is committed. Thread-safe.
+class TransparencyLog {
+ public:
+  // Loads the log's key, or makes it where the deployment has none. `ring` and `pool` outlive the object. Reasons:
+  // kek.unknown, key.unwrap_failed, database.*.
+  static Result<std::unique_ptr<TransparencyLog>> open(db::ConnectionPool& pool, ca::KeyRing& ring,
+                                                       const std::string& deployment, const std::string& trust_domain);
+
+  // Appends the certificates that this transaction has stored; result i belongs to certificate i. Locks the log until
+  // commit: call it last but for the change numbers. Reasons: transparency.frontier_invalid, database.*.
+  Result<std::vector<LogInclusion>> append(db::Transaction& tx, const TenantId& tenant,
+                                           std::span<const ca::LoggedCertificate> certificates) const;
+
+  const std::string& origin() const { return origin_; }
+  BytesView public_key() const { return public_key_; }
+  // For those who verify: "origin+id+key" (ca/checkpoint.h).
+  std::string verifier_key() const { return ca::verifier_key(origin_, public_key_); }
+
+ private:
+  TransparencyLog(ca::HeartbeatKey key, std::string origin, Bytes public_key)
+      : key_(std::move(key)), origin_(std::move(origin)), public_key_(std::move(public_key)) {}
+  ca::HeartbeatKey key_;  // an Ed25519 key like the heartbeat's, another one
+  const std::string origin_;
+  const Bytes public_key_;
+};
+
+}  // namespace muster::enroll
