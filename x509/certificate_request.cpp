@@ -82,6 +82,10 @@ Result<CertificateRequest> CertificateRequest::parse_der(BytesView der) {
   if (der.size() > kMaxRequestSize) return refuse(reasons::kCsrTooLarge);
   MUSTER_TRY(const RequestParts parts, read_request(der));
   auto key = PublicKey::parse(parts.spki);
+  // Not the device's fault, and another server may take it: said as it is.
+  if (!key.ok() && key.error().reason == reasons::kKeyAlgorithmUnavailable) {
+    return refuse(reasons::kKeyAlgorithmUnavailable, key.error().detail);
+  }
   if (!key.ok()) return refuse(reasons::kCsrKeyUnsupported, std::string(key.error().reason));
   const auto strength = check_key_strength(parts.spki);
   if (!strength.ok()) return refuse(reasons::kCsrKeyWeak, std::string(strength.error().reason));

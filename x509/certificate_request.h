@@ -23,7 +23,7 @@ class CertificateRequest {
  public:
   // Exactly one request; every limit is checked before any cryptography, then the key's strength and the proof of
   // possession. Reasons: csr.too_large, csr.malformed, csr.too_many_extensions, csr.key_unsupported, csr.key_weak,
-  // csr.signature_invalid.
+  // csr.signature_invalid, key.algorithm_unavailable.
   static Result<CertificateRequest> parse_der(BytesView der);
   // One "CERTIFICATE REQUEST" (or "NEW CERTIFICATE REQUEST") block and nothing but white space around it.
   static Result<CertificateRequest> parse_pem(std::string_view pem);

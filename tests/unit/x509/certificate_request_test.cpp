@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "unit/x509/pki_data.h"
+#include "x509/key_kind.h"
 #include "x509/reasons.h"
 
 namespace muster::x509 {
@@ -61,6 +62,21 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"invalid_indefinite_length.der", reasons::kCsrMalformed},
         Case{"invalid_empty.der", reasons::kCsrMalformed}),
     case_name);
+
+// Made by OpenSSL 3.5; an older one has no ML-DSA and the refusal says which it is.
+TEST(RequestOfALaterLibrary, IsTakenOrRefusedByName) {
+  const auto request = parse("good_mldsa44.der");
+  if (require_available(KeyAlgorithm::kMlDsa44).ok()) {
+    ASSERT_TRUE(request.ok()) << to_log_text(request.error());
+    EXPECT_EQ(request->key().algorithm(), KeyAlgorithm::kMlDsa44);
+    std::string damaged = read_pki_data("csr/good_mldsa44.der");
+    damaged.back() = static_cast<char>(damaged.back() ^ 1);
+    EXPECT_EQ(CertificateRequest::parse_der(as_bytes(damaged)).error().reason, reasons::kCsrSignatureInvalid);
+  } else {
+    EXPECT_EQ(request.error().reason, reasons::kKeyAlgorithmUnavailable);
+    EXPECT_NE(request.error().detail.find("OpenSSL 3."), std::string::npos) << request.error().detail;
+  }
+}
 
 TEST(RequestFromOutsideDamaged, IsNeverAccepted) {
   const std::string good = read_pki_data("csr/good_p256.der");
