@@ -30,7 +30,7 @@ struct ExternalAnchorEntry {
 // bear the names of another's takes no place of the other's. Immutable, thread-safe.
 class ExternalIndex {
  public:
-  static constexpr std::size_t kMaxCandidates = 32;
+  static constexpr std::size_t kMaxCandidates = 16;
   static constexpr std::size_t kMaxCandidatesOfTenant = 4;  // the server takes no more anchors of one name
 
   using Entry = std::shared_ptr<const ExternalAnchorEntry>;

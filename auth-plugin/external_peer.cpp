@@ -11,6 +11,9 @@ namespace {
 
 Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDenied, reason, {}}; }
 
+// For all anchors together: other devices wait meanwhile. Sixteen look-alikes cost two each.
+constexpr std::size_t kMaxSignatureChecks = 40;
+
 std::vector<BytesView> issuer_names(const x509::Certificate& leaf, const std::vector<x509::Certificate>& presented) {
   std::vector<BytesView> names = {leaf.issuer()};
   for (const x509::Certificate& certificate : presented) names.push_back(certificate.issuer());
@@ -61,11 +64,16 @@ std::optional<Result<PeerEvidence>> verify_external_peer(const PresentedChain& c
                                                          const IdentityState& state, UtcTime now) {
   if (!state.external || state.external->empty()) return std::nullopt;
   std::vector<Verdict> verdicts;
+  std::size_t checks_left = kMaxSignatureChecks;
   for (const auto& entry : state.external->candidates(issuer_names(leaf, presented), chain.tenant)) {
-    auto judged = x509::judge_external_chain(leaf, presented, entry->anchor, now);
+    const std::size_t most = std::min(checks_left, x509::kMaxExternalSignatureChecks);
+    auto judged = x509::judge_external_chain(leaf, presented, entry->anchor, now, most);
+    checks_left -= std::min(checks_left, judged.signature_checks);
     if (judged.anchored) verdicts.push_back({entry, std::move(judged)});
   }
   if (verdicts.empty()) return std::nullopt;
+  // Whether another tenant's anchor verifies it as well stayed open.
+  if (!chain.tenant && checks_left == 0) return Result<PeerEvidence>(refused(x509::reasons::kChainSearchExhausted));
   const auto other_tenant = [&](const Verdict& verdict) {
     return verdict.entry->tenant_id != verdicts.front().entry->tenant_id;
   };

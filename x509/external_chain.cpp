@@ -12,9 +12,10 @@ namespace {
 
 constexpr std::size_t kMaxPresentedBeside = 8;  // certificates that somebody may present beside the leaf
 
-PathPolicy client_policy(UtcTime now) {
+PathPolicy client_policy(UtcTime now, std::size_t max_signature_checks) {
   PathPolicy policy{.now = now, .usage = ExtendedKeyUsage::kClientAuth};
   policy.require_profile = false;  // what §4 asks of issuers is their affair
+  policy.limits.signature_checks = max_signature_checks;
   policy.limits.presented = kMaxPresentedBeside + kMaxAnchorIntermediates + 1;
   return policy;
 }
@@ -81,15 +82,17 @@ bool is_revoked(std::span<const RevocationKey> keys, std::span<const RevocationK
 }
 
 ExternalChain judge_external_chain(const Certificate& leaf, std::span<const Certificate> presented,
-                                   const ExternalAnchor& anchor, UtcTime now) {
+                                   const ExternalAnchor& anchor, UtcTime now, std::size_t max_signature_checks) {
   ExternalChain chain;
   if (presented.size() > kMaxPresentedBeside + 1) {  // brokers show the leaf among them
     chain.findings.push_back({reasons::kChainTooManyPresented, 0, {}});
     return chain;
   }
   const std::vector<Certificate> intermediates = all_intermediates(presented, anchor);
-  PathReport report = validate_path(leaf, intermediates, {&anchor.trust.certificate(), 1}, client_policy(now));
+  PathReport report =
+      validate_path(leaf, intermediates, {&anchor.trust.certificate(), 1}, client_policy(now, max_signature_checks));
   chain.findings = std::move(report.findings);
+  chain.signature_checks = report.work.signature_checks;
   chain.not_after = report.not_after;
   chain.anchored = report.anchor_index.has_value();
   if (!chain.anchored) return chain;

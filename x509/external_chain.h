@@ -19,7 +19,8 @@
 
 namespace muster::x509 {
 
-inline constexpr std::size_t kMaxAnchorIntermediates = 4;  // that come with an anchor
+inline constexpr std::size_t kMaxAnchorIntermediates = 4;       // that come with an anchor
+inline constexpr std::size_t kMaxExternalSignatureChecks = 16;  // for one judgement
 
 enum class ExpiredCrl : std::uint8_t {
   kNotUsed = 0,        // no CRL was ever held or asked for
@@ -43,6 +44,7 @@ struct ExternalAnchor {
 };
 
 struct ExternalChain {
+  std::size_t signature_checks = 0;            // what the judgement cost
   bool anchored = false;                       // a path to the anchor's key was found, whatever is wrong with it
   std::vector<ChainFinding> findings;          // empty means valid
   UtcTime not_after{};                         // earliest of the path
@@ -57,7 +59,8 @@ struct ExternalChain {
 // chain.too_many_presented, chain.leaf_is_ca, chain.key_usage_missing, external.device_id_*, external.revoked,
 // external.crl_missing, external.crl_expired. Thread-safe.
 ExternalChain judge_external_chain(const Certificate& leaf, std::span<const Certificate> presented,
-                                   const ExternalAnchor& anchor, UtcTime now);
+                                   const ExternalAnchor& anchor, UtcTime now,
+                                   std::size_t max_signature_checks = kMaxExternalSignatureChecks);
 
 // is_revoked tells whether one of `keys` is in `revoked` (sorted).
 bool is_revoked(std::span<const RevocationKey> keys, std::span<const RevocationKey> revoked);

@@ -3,16 +3,15 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <string>
-#include <thread>
 
-#include "core/unique_fd.h"
+#include "support/canned_server.h"
 
 namespace muster::http {
 namespace {
+
+using test_support::CannedServer;
 
 OutsideAddress address_of(const std::string& text, std::uint16_t port = 80) {
   OutsideAddress address;
@@ -30,54 +29,6 @@ OutsideAddress address_of(const std::string& text, std::uint16_t port = 80) {
   }
   return address;
 }
-
-// Answers every connection with the same octets and counts them.
-class CannedServer {
- public:
-  explicit CannedServer(std::string answer) : answer_(std::move(answer)) {
-    listener_ = UniqueFd{socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener_.get(), reinterpret_cast<sockaddr*>(&any), sizeof any);
-    listen(listener_.get(), 8);
-    socklen_t size = sizeof any;
-    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&any), &size);
-    port_ = ntohs(any.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~CannedServer() {
-    shutdown(listener_.get(), SHUT_RDWR);
-    thread_.join();
-  }
-  std::uint16_t port() const { return port_; }
-  int connections() const { return connections_; }
-  std::string url(const std::string& path = "/crl") const {
-    return "http://crl.example:" + std::to_string(port_) + path;
-  }
-
- private:
-  void serve() {
-    while (true) {
-      const UniqueFd client{accept(listener_.get(), nullptr, nullptr)};
-      if (!client) return;
-      ++connections_;
-      char request[4096];
-      if (recv(client.get(), request, sizeof request, 0) <= 0) continue;
-      if (!answer_.empty()) {
-        send(client.get(), answer_.data(), answer_.size(), MSG_NOSIGNAL);
-        shutdown(client.get(), SHUT_WR);
-      }
-      while (recv(client.get(), request, sizeof request, 0) > 0) {
-      }
-    }
-  }
-  const std::string answer_;
-  UniqueFd listener_;
-  std::uint16_t port_ = 0;
-  std::atomic<int> connections_{0};
-  std::thread thread_;
-};
 
 OutsidePolicy open_policy() {
   OutsidePolicy policy;
@@ -115,9 +66,11 @@ TEST(OutsideFetch, OnlyPublicAddressesArePublic) {
 
 TEST(OutsideFetch, FetchesTheBodyOfA200) {
   const CannedServer with_length("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
-  EXPECT_EQ(fetch_outside(with_length.url(), open_policy(), resolve_to({"127.0.0.1"})).value(), to_bytes("hello"));
+  EXPECT_EQ(fetch_outside(with_length.url("crl.example"), open_policy(), resolve_to({"127.0.0.1"})).value(),
+            to_bytes("hello"));
   const CannedServer without("HTTP/1.0 200 OK\r\n\r\nhello");
-  EXPECT_EQ(fetch_outside(without.url(), open_policy(), resolve_to({"127.0.0.1"})).value(), to_bytes("hello"));
+  EXPECT_EQ(fetch_outside(without.url("crl.example"), open_policy(), resolve_to({"127.0.0.1"})).value(),
+            to_bytes("hello"));
 }
 
 TEST(OutsideFetch, AHostThatIsNotOnTheListIsNotEvenLookedUp) {
@@ -135,8 +88,9 @@ TEST(OutsideFetch, NothingInsideIsConnectedTo) {
   const CannedServer server("HTTP/1.0 200 OK\r\n\r\nsecret");
   OutsidePolicy policy = open_policy();
   policy.allow_private_addresses = false;
-  EXPECT_EQ(reason_of(fetch_outside(server.url(), policy, resolve_to({"127.0.0.1"}))), "outside.address_refused");
-  EXPECT_EQ(reason_of(fetch_outside(server.url(), policy, resolve_to({"8.8.8.8", "127.0.0.1"}))),
+  EXPECT_EQ(reason_of(fetch_outside(server.url("crl.example"), policy, resolve_to({"127.0.0.1"}))),
+            "outside.address_refused");
+  EXPECT_EQ(reason_of(fetch_outside(server.url("crl.example"), policy, resolve_to({"8.8.8.8", "127.0.0.1"}))),
             "outside.address_refused");
   EXPECT_EQ(server.connections(), 0);
 }
@@ -154,23 +108,27 @@ TEST(OutsideFetch, RedirectsAndOtherAnswersAreRefused) {
        {"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\n\r\n", "HTTP/1.1 404 Not Found\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"}) {
     const CannedServer server(answer);
-    EXPECT_EQ(reason_of(fetch_outside(server.url(), open_policy(), resolve_to({"127.0.0.1"}))), "outside.status")
+    EXPECT_EQ(reason_of(fetch_outside(server.url("crl.example"), open_policy(), resolve_to({"127.0.0.1"}))),
+              "outside.status")
         << answer;
   }
   const CannedServer cut("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
-  EXPECT_EQ(reason_of(fetch_outside(cut.url(), open_policy(), resolve_to({"127.0.0.1"}))), "http.connection_lost");
+  EXPECT_EQ(reason_of(fetch_outside(cut.url("crl.example"), open_policy(), resolve_to({"127.0.0.1"}))),
+            "http.connection_lost");
   const CannedServer garbage("nonsense");
-  EXPECT_EQ(reason_of(fetch_outside(garbage.url(), open_policy(), resolve_to({"127.0.0.1"}))), "http.connection_lost");
+  EXPECT_EQ(reason_of(fetch_outside(garbage.url("crl.example"), open_policy(), resolve_to({"127.0.0.1"}))),
+            "http.connection_lost");
 }
 
 TEST(OutsideFetch, SizeAndTimeAreBounded) {
   OutsidePolicy policy = open_policy();
   policy.max_bytes = 1000;
   const CannedServer large("HTTP/1.0 200 OK\r\n\r\n" + std::string(100'000, 'x'));
-  EXPECT_EQ(reason_of(fetch_outside(large.url(), policy, resolve_to({"127.0.0.1"}))), "http.response_too_large");
+  EXPECT_EQ(reason_of(fetch_outside(large.url("crl.example"), policy, resolve_to({"127.0.0.1"}))),
+            "http.response_too_large");
   policy.time = std::chrono::milliseconds(300);
   const CannedServer silent("");
-  EXPECT_EQ(reason_of(fetch_outside(silent.url(), policy, resolve_to({"127.0.0.1"}))), "outside.timeout");
+  EXPECT_EQ(reason_of(fetch_outside(silent.url("crl.example"), policy, resolve_to({"127.0.0.1"}))), "outside.timeout");
 }
 
 TEST(OutsideFetch, ByDefaultNothingIsFetched) {
