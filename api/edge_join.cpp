@@ -7,6 +7,7 @@
 #include "core/encoding.h"
 #include "core/log.h"
 #include "core/random.h"
+#include "enroll/heartbeat_signer.h"
 #include "registry/edge_store.h"
 #include "registry/reasons.h"
 
@@ -28,6 +29,8 @@ struct Joined {
   std::optional<enroll::IssuedCertificate> broker;
   std::string role;
   std::string password;
+  std::string device_root;
+  Bytes heartbeat_key;
 };
 
 Result<JoinRequest> read_request(const http::Request& request) {
@@ -78,6 +81,8 @@ Result<Joined> join(ApiContext& context, const http::Request& request, const Joi
     return Error{ErrorCode::kFailedPrecondition, registry::kEdgeBrokerNamesMissing,
                  "the edge was created without names for its broker"};
   }
+  MUSTER_TRY(joined.device_root, context.authority.device_root_pem());
+  MUSTER_TRY(joined.heartbeat_key, enroll::HeartbeatSigner(context.authority).public_key());
   enroll::Caller caller;
   caller.role = enroll::CallerRole::kEdge;
   caller.edge = joined.edge.id;
@@ -109,7 +114,8 @@ http::Response joined_response(ApiContext& context, const Joined& joined) {
       out.field("broker_certificate", joined.broker->certificate_pem).field("broker_chain", joined.broker->chain_pem);
     }
     out.field("infrastructure_root", context.authority.infrastructure_root_pem())
-        .field("device_issuers_root", context.authority.device_root_pem());
+        .field("device_issuers_root", joined.device_root)
+        .field("heartbeat_key", to_base64(joined.heartbeat_key));
     out.key("database").object([&] { out.field("role", joined.role).field("password", joined.password); });
   });
   http::Response response = http::json_response(200, out.take());

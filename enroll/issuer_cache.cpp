@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "enroll/key_rows.h"
+#include "registry/reasons.h"
 #include "registry/wrapped_key_store.h"
 #include "x509/certificate.h"
 #include "x509/pem.h"
@@ -42,6 +43,8 @@ Result<std::shared_ptr<const LoadedIssuer>> IssuerCache::load(db::Transaction& t
     const auto found = issuers_.find(issuer.id);
     if (found != issuers_.end()) return found->second;
   }
+  // Only requested so far: to everybody who wants to use it, it is not there yet.
+  if (issuer.certificate.empty()) return Error{ErrorCode::kNotFound, registry::kIssuerNotFound, "no certificate yet"};
   MUSTER_TRY(LoadedIssuer loaded, describe(issuer, plain_url_));
   MUSTER_TRY(const registry::WrappedKey key, registry::get_wrapped_key(tx, issuer.id));
   // The SPKI hash is the certificate's, so a blob that holds another key does not load.
