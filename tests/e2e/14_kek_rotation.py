@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another key-encryption key follows while the server works, is killed in the middle, and every CA signs on."""
+import http.client
 import os
 import secrets
 import threading
@@ -18,25 +19,23 @@ def every_ca_signs(lab, device):
     return all(lab.enrol(tenant, device) for tenant in TENANTS)
 
 
-def rotate_until_killed(lab, old):
-    """Wraps one key after the other until the server is gone; kills it when a third is done."""
-    body, done = {"limit": 1}, threading.Event()
+def rotate_until_killed(lab):
+    """Wraps one key after the other in one thread, and kills the server as soon as a few are done."""
+    body, some = {"limit": 1}, threading.Event()
 
     def go_on():
         try:
-            while not done.is_set():
-                answer = lab.must("POST", "/v1/keys/rewrap", body)
-                if answer["next_cursor"] is None:
-                    return
-                body["cursor"] = answer["next_cursor"]
-        except (OSError, RuntimeError, ValueError):
+            for done in range(len(TENANTS) // 2):
+                body["cursor"] = lab.must("POST", "/v1/keys/rewrap", body)["next_cursor"]
+                if done == 3:
+                    some.set()
+        except (OSError, RuntimeError, http.client.HTTPException):
             pass  # killed
 
     worker = threading.Thread(target=go_on)
     worker.start()
-    wait_until(lambda: ids_in_use(lab)[old] < len(TENANTS) * 2 / 3, 60, 0.001)
+    some.wait(60)
     killed = lab.kill9("server")
-    done.set()
     worker.join(60)
     return lab.wait_restarted("server", killed) and wait_until(lab.is_ready, 60, 0.1)
 
@@ -53,18 +52,19 @@ def story(check):
             before = file.read()
         with open(kek, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32) + "\n" + before)
-        check(rotate_until_killed(lab, old), "the server was killed in the middle of the rotation, and came back")
+        check(rotate_until_killed(lab), "the server was killed in the middle of the rotation, and came back")
         in_use = ids_in_use(lab)
-        check(sum(in_use.values()) == all_keys and len(in_use) == 2, "no key is lost, each is under the old or the new", in_use)
+        check(sum(in_use.values()) == all_keys and len(in_use) == 2 and min(in_use.values()) > 0,
+              "no key is lost, some are under the old one and some under the new", in_use)
         check(every_ca_signs(lab, "pump-1"), "every tenant's CA signs")
         doctor = lab.muster("doctor", "--folder", lab.folder)
-        check("the rotation is not finished" in doctor.stdout or in_use[old] == 0, "doctor says so", doctor.stdout)
+        check("the rotation is not finished" in doctor.stdout, "doctor says so", doctor.stdout)
 
         refused = lab.muster("key", "drop-kek", "--folder", lab.folder)
-        check((refused.returncode == 1) == (in_use[old] > 0), "a key-encryption key in use is not dropped", refused.stderr)
+        check(refused.returncode == 1, "a key-encryption key in use is not dropped", refused.stderr)
         rotated = lab.muster("key", "rotate-kek", "--folder", lab.folder)
         check(rotated.returncode == 0 and "going on with the rotation" in rotated.stdout, "the rotation goes on", rotated)
-        check(ids_in_use(lab)[old] == 0, "nothing is under the old key")
+        check(ids_in_use(lab).get(old) == 0, "nothing is under the old key")
         dropped = lab.muster("key", "drop-kek", "--folder", lab.folder)
         check(dropped.returncode == 0 and f"dropped {old}" in dropped.stdout, "the old key is dropped", dropped)
         check(list(ids_in_use(lab)) != [old] and len(ids_in_use(lab)) == 1, "the server knows one key again")
