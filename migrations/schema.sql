@@ -3,6 +3,20 @@ CREATE SCHEMA muster;
 
 COMMENT ON SCHEMA muster IS 'The registry: every transaction runs as muster_tenant or muster_system, never as its login.';
 
+CREATE FUNCTION muster.advance_transparency_head(p_first bigint, p_count bigint, p_frontier bytea[], p_checkpoint text, p_heights integer[], p_positions bigint[], p_hashes bytea[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+  UPDATE muster.transparency_head AS h SET size = h.size + p_count, frontier = p_frontier, checkpoint = p_checkpoint
+   WHERE h.size = p_first AND p_count > 0;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the log does not end there' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  INSERT INTO muster.transparency_nodes (height, position, hash)
+    SELECT u.height, u.position, u.hash FROM unnest(p_heights, p_positions, p_hashes) AS u (height, position, hash);
+END $$;
+
 CREATE FUNCTION muster.bar_edge_role(p_edge uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -129,6 +143,11 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION muster.lock_transparency_head(OUT size bigint, OUT frontier bytea[]) RETURNS record
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT h.size, h.frontier FROM muster.transparency_head AS h FOR UPDATE $$;
+
 CREATE FUNCTION muster.note_revocation() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -163,7 +182,7 @@ BEGIN
   RETURN v_number - p_count;
 END $$;
 
-CREATE FUNCTION muster.take_connects(p_limit integer) RETURNS TABLE(tenant_id uuid, device_id uuid, certificate_id bytea)
+CREATE FUNCTION muster.take_connects(p_limit integer) RETURNS TABLE(tenant_id uuid, device_id uuid, certificate_id bytea, reported_by text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -187,7 +206,7 @@ BEGIN
     v_from := greatest(v_from, head.first_offset);
     v_to := greatest(v_from, least(head.next_offset, v_from + p_limit));
     RETURN QUERY EXECUTE format(
-      'SELECT DISTINCT r.tenant_id, r.device_id, substr(r.record, 105, 32) FROM log.%I r '
+      'SELECT DISTINCT r.tenant_id, r.device_id, substr(r.record, 105, 32), a.role::text FROM log.%I r '
       'JOIN log.appenders a ON a.id = r.appender AND a.active AND (a.tenants IS NULL OR r.tenant_id = ANY (a.tenants)) '
       'WHERE r.log_offset >= $1 AND r.log_offset < $2 AND r.kind = 3', head.name) USING v_from, v_to;
     UPDATE muster.connect_positions p SET next_offset = v_to
@@ -584,6 +603,7 @@ CREATE TABLE muster.external_crls (
     tenant_id uuid NOT NULL,
     anchor_id uuid NOT NULL,
     issuer_key bytea NOT NULL,
+    scope bytea NOT NULL,
     number text NOT NULL,
     this_update timestamp with time zone NOT NULL,
     next_update timestamp with time zone NOT NULL,
@@ -593,10 +613,13 @@ CREATE TABLE muster.external_crls (
     received_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT external_crls_key_whole CHECK ((octet_length(issuer_key) = 32)),
     CONSTRAINT external_crls_revoked_whole CHECK ((octet_length(revoked) = (entries * 16))),
+    CONSTRAINT external_crls_scope_whole CHECK ((octet_length(scope) = 32)),
     CONSTRAINT external_crls_source_known CHECK ((source = ANY (ARRAY['upload'::text, 'fetch'::text])))
 );
 
 ALTER TABLE ONLY muster.external_crls FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.external_crls.scope IS 'hash of which certificates it speaks for: a CA may have several CRLs';
 
 COMMENT ON COLUMN muster.external_crls.revoked IS 'keys of 16 octets, sorted (x509::revocation_key)';
 
@@ -618,6 +641,23 @@ CREATE TABLE muster.group_policies (
 );
 
 ALTER TABLE ONLY muster.group_policies FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE muster.heartbeat_key (
+    one_row boolean DEFAULT true NOT NULL,
+    id uuid NOT NULL,
+    public_key bytea NOT NULL,
+    kek_id text NOT NULL,
+    blob bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT heartbeat_key_blob_bounded CHECK ((octet_length(blob) <= 16384)),
+    CONSTRAINT heartbeat_key_is_one_row CHECK (one_row),
+    CONSTRAINT heartbeat_key_kek_bounded CHECK (((octet_length(kek_id) >= 1) AND (octet_length(kek_id) <= 64))),
+    CONSTRAINT heartbeat_key_public_whole CHECK ((octet_length(public_key) = 32))
+);
+
+COMMENT ON TABLE muster.heartbeat_key IS 'The Ed25519 key of this deployment: brokers hold its public half and believe no heartbeat without its signature.';
+
+COMMENT ON COLUMN muster.heartbeat_key.blob IS 'encrypted and bound to deployment and key (ca/key_wrapping.h)';
 
 CREATE TABLE muster.idempotency_records (
     tenant_id uuid NOT NULL,
@@ -657,7 +697,7 @@ CREATE TABLE muster.incidents (
     spki_sha256 bytea,
     certificate_count integer NOT NULL,
     reason text NOT NULL,
-    created_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text NOT NULL,
     CONSTRAINT incidents_created_by_bounded CHECK ((octet_length(created_by) <= 256)),
     CONSTRAINT incidents_kind_known CHECK ((kind = ANY (ARRAY['certificates'::text, 'issuer'::text, 'key'::text]))),
@@ -868,6 +908,62 @@ COMMENT ON COLUMN muster.tokens.sha256 IS 'of the token''s text; the token itsel
 
 COMMENT ON COLUMN muster.tokens.devices IS 'names of devices whose first certificate this factory may have though it did not create them';
 
+CREATE TABLE muster.transparency_groups (
+    first_index bigint NOT NULL,
+    tenant_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    seed bytea NOT NULL,
+    entries bytea NOT NULL,
+    certificate_ids bytea NOT NULL,
+    CONSTRAINT transparency_groups_seed_whole CHECK ((octet_length(seed) = 32)),
+    CONSTRAINT transparency_groups_whole CHECK (((octet_length(entries) > 0) AND ((octet_length(entries) % 32) = 0) AND (octet_length(entries) = octet_length(certificate_ids))))
+);
+ALTER TABLE ONLY muster.transparency_groups ALTER COLUMN entries SET STORAGE EXTERNAL;
+ALTER TABLE ONLY muster.transparency_groups ALTER COLUMN certificate_ids SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY muster.transparency_groups FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.transparency_groups.created_at IS 'of the transaction, as in its certificates: so they are found';
+
+CREATE TABLE muster.transparency_head (
+    one_row boolean DEFAULT true NOT NULL,
+    size bigint DEFAULT 0 NOT NULL,
+    frontier bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    checkpoint text DEFAULT ''::text NOT NULL,
+    CONSTRAINT transparency_head_is_one_row CHECK (one_row),
+    CONSTRAINT transparency_head_size_natural CHECK ((size >= 0))
+)
+WITH (fillfactor='10');
+
+COMMENT ON TABLE muster.transparency_head IS 'One row, locked until commit by the transaction that appends.';
+
+CREATE TABLE muster.transparency_key (
+    one_row boolean DEFAULT true NOT NULL,
+    id uuid NOT NULL,
+    origin text NOT NULL,
+    public_key bytea NOT NULL,
+    kek_id text NOT NULL,
+    blob bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT transparency_key_blob_bounded CHECK ((octet_length(blob) <= 16384)),
+    CONSTRAINT transparency_key_is_one_row CHECK (one_row),
+    CONSTRAINT transparency_key_kek_bounded CHECK (((octet_length(kek_id) >= 1) AND (octet_length(kek_id) <= 64))),
+    CONSTRAINT transparency_key_origin_plain CHECK ((origin ~ '^[!-*,-~]{1,255}$'::text)),
+    CONSTRAINT transparency_key_public_whole CHECK ((octet_length(public_key) = 32))
+);
+
+COMMENT ON TABLE muster.transparency_key IS 'The Ed25519 key that signs checkpoints; its name is the log''s origin.';
+
+COMMENT ON COLUMN muster.transparency_key.blob IS 'encrypted and bound to deployment and key (ca/key_wrapping.h)';
+
+CREATE TABLE muster.transparency_nodes (
+    height smallint NOT NULL,
+    "position" bigint NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT transparency_nodes_hash_whole CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT transparency_nodes_height_of_tile CHECK (((height > 0) AND (((height)::integer % 8) = 0)))
+);
+
 CREATE TABLE muster.trust_anchors (
     tenant_id uuid NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -1006,13 +1102,16 @@ ALTER TABLE ONLY muster.external_credentials
     ADD CONSTRAINT external_credentials_pk PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY muster.external_crls
-    ADD CONSTRAINT external_crls_pk PRIMARY KEY (tenant_id, anchor_id, issuer_key);
+    ADD CONSTRAINT external_crls_pk PRIMARY KEY (tenant_id, anchor_id, issuer_key, scope);
 
 ALTER TABLE ONLY muster.external_revocations
     ADD CONSTRAINT external_revocations_pk PRIMARY KEY (tenant_id, anchor_id, certificate_id);
 
 ALTER TABLE ONLY muster.group_policies
     ADD CONSTRAINT group_policies_pk PRIMARY KEY (tenant_id, group_name);
+
+ALTER TABLE ONLY muster.heartbeat_key
+    ADD CONSTRAINT heartbeat_key_pk PRIMARY KEY (one_row);
 
 ALTER TABLE ONLY muster.idempotency_records
     ADD CONSTRAINT idempotency_records_pk PRIMARY KEY (tenant_id, caller, method, path, key);
@@ -1070,6 +1169,18 @@ ALTER TABLE ONLY muster.tokens
 
 ALTER TABLE ONLY muster.tokens
     ADD CONSTRAINT tokens_sha256_unique UNIQUE (sha256);
+
+ALTER TABLE ONLY muster.transparency_groups
+    ADD CONSTRAINT transparency_groups_pk PRIMARY KEY (first_index);
+
+ALTER TABLE ONLY muster.transparency_head
+    ADD CONSTRAINT transparency_head_pk PRIMARY KEY (one_row);
+
+ALTER TABLE ONLY muster.transparency_key
+    ADD CONSTRAINT transparency_key_pk PRIMARY KEY (one_row);
+
+ALTER TABLE ONLY muster.transparency_nodes
+    ADD CONSTRAINT transparency_nodes_pk PRIMARY KEY (height, "position");
 
 ALTER TABLE ONLY muster.trust_anchors
     ADD CONSTRAINT trust_anchors_pk PRIMARY KEY (tenant_id, id);
@@ -1131,6 +1242,8 @@ CREATE INDEX ocsp_responders_age ON muster.ocsp_responders USING btree (not_afte
 
 CREATE UNIQUE INDEX policies_live_name_unique ON muster.policies USING btree (tenant_id, name) WHERE (status = 'active'::text);
 
+CREATE INDEX revocations_expiry ON muster.revocations USING btree (not_after);
+
 CREATE INDEX revocations_news ON muster.revocations USING btree (transaction_id);
 
 CREATE INDEX revocations_news_of_shard ON muster.revocations USING btree (issuer_id, crl_shard, transaction_id);
@@ -1140,6 +1253,10 @@ CREATE UNIQUE INDEX tenants_live_name_unique ON muster.tenants USING btree (name
 CREATE INDEX tenants_tombstone_name ON muster.tenants USING btree (name) WHERE (status = 'deleted'::text);
 
 CREATE INDEX tokens_tenant ON muster.tokens USING btree (tenant_id, created_at, id);
+
+CREATE INDEX transparency_groups_of_tenant ON muster.transparency_groups USING btree (tenant_id, first_index);
+
+CREATE INDEX transparency_groups_tenant ON muster.transparency_groups USING btree (tenant_id, created_at);
 
 CREATE INDEX trust_anchors_fetch ON muster.trust_anchors USING btree (crl_next_fetch_at) WHERE ((crl_url <> ''::text) AND (status <> 'deleted'::text));
 
@@ -1458,6 +1575,12 @@ CREATE POLICY tokens_system_read ON muster.tokens FOR SELECT TO muster_system US
 
 CREATE POLICY tokens_system_revoke ON muster.tokens FOR UPDATE TO muster_system USING ((tenant_id IS NULL));
 
+ALTER TABLE muster.transparency_groups ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY transparency_groups_own ON muster.transparency_groups TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY transparency_groups_system_read ON muster.transparency_groups FOR SELECT TO muster_system USING (true);
+
 ALTER TABLE muster.trust_anchors ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY trust_anchors_own ON muster.trust_anchors TO muster_tenant USING ((tenant_id = muster.current_tenant()));
@@ -1474,6 +1597,9 @@ CREATE POLICY used_keys_system_read ON muster.used_keys FOR SELECT TO muster_sys
 
 GRANT USAGE ON SCHEMA muster TO muster_tenant;
 GRANT USAGE ON SCHEMA muster TO muster_system;
+
+REVOKE ALL ON FUNCTION muster.advance_transparency_head(p_first bigint, p_count bigint, p_frontier bytea[], p_checkpoint text, p_heights integer[], p_positions bigint[], p_hashes bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.advance_transparency_head(p_first bigint, p_count bigint, p_frontier bytea[], p_checkpoint text, p_heights integer[], p_positions bigint[], p_hashes bytea[]) TO muster_tenant;
 
 REVOKE ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) TO muster_system;
@@ -1498,6 +1624,9 @@ GRANT ALL ON FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) 
 GRANT ALL ON FUNCTION muster.edges_have_applied(p_tenant uuid, p_number bigint) TO muster_system;
 
 REVOKE ALL ON FUNCTION muster.keep_issuer() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION muster.lock_transparency_head(OUT size bigint, OUT frontier bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.lock_transparency_head(OUT size bigint, OUT frontier bytea[]) TO muster_tenant;
 
 REVOKE ALL ON FUNCTION muster.note_revocation() FROM PUBLIC;
 
@@ -1621,6 +1750,12 @@ GRANT SELECT ON TABLE muster.external_revocations TO muster_system;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.group_policies TO muster_tenant;
 GRANT SELECT ON TABLE muster.group_policies TO muster_system;
 
+GRANT SELECT,INSERT ON TABLE muster.heartbeat_key TO muster_system;
+
+GRANT UPDATE(kek_id) ON TABLE muster.heartbeat_key TO muster_system;
+
+GRANT UPDATE(blob) ON TABLE muster.heartbeat_key TO muster_system;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.idempotency_records TO muster_tenant;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.idempotency_records TO muster_system;
 
@@ -1708,6 +1843,19 @@ GRANT SELECT,INSERT ON TABLE muster.tokens TO muster_system;
 
 GRANT UPDATE(revoked_at) ON TABLE muster.tokens TO muster_tenant;
 GRANT UPDATE(revoked_at) ON TABLE muster.tokens TO muster_system;
+
+GRANT SELECT,INSERT ON TABLE muster.transparency_groups TO muster_tenant;
+GRANT SELECT ON TABLE muster.transparency_groups TO muster_system;
+
+GRANT SELECT ON TABLE muster.transparency_head TO muster_system;
+
+GRANT SELECT,INSERT ON TABLE muster.transparency_key TO muster_system;
+
+GRANT UPDATE(kek_id) ON TABLE muster.transparency_key TO muster_system;
+
+GRANT UPDATE(blob) ON TABLE muster.transparency_key TO muster_system;
+
+GRANT SELECT ON TABLE muster.transparency_nodes TO muster_system;
 
 GRANT SELECT,INSERT ON TABLE muster.trust_anchors TO muster_tenant;
 GRANT SELECT ON TABLE muster.trust_anchors TO muster_system;
