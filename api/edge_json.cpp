@@ -126,6 +126,11 @@ struct LineWriter {
   }
 };
 
+void add_heartbeat(JsonWriter& out, const HeartbeatFacts& heartbeat) {
+  out.field("issued_at", to_rfc3339(heartbeat.issued_at));
+  if (!heartbeat.signature.empty()) out.field("signature", to_base64(heartbeat.signature));
+}
+
 }  // namespace
 
 std::string entity_line(const registry::EntityFacts& facts) {
@@ -141,25 +146,23 @@ void StateDigest::add(std::string_view line) {
 
 std::string StateDigest::hex() const { return to_hex(value_); }
 
-std::string snapshot_begin(const registry::ChangePosition& position, std::string_view issued_at) {
+std::string snapshot_begin(const registry::ChangePosition& position, const HeartbeatFacts& heartbeat) {
   JsonWriter out;
   out.object([&] {
-    out.field("type", "begin")
-        .field("epoch", to_uuid_text(position.epoch))
-        .field("number", position.number)
-        .field("issued_at", issued_at);
+    out.field("type", "begin").field("epoch", to_uuid_text(position.epoch)).field("number", position.number);
+    add_heartbeat(out, heartbeat);
   });
   return out.take();
 }
 
-std::string changes_begin(const registry::ChangePosition& from, std::uint64_t to, std::string_view issued_at) {
+std::string changes_begin(const registry::ChangePosition& from, std::uint64_t to, const HeartbeatFacts& heartbeat) {
   JsonWriter out;
   out.object([&] {
     out.field("type", "changes-begin")
         .field("epoch", to_uuid_text(from.epoch))
         .field("from", from.number)
-        .field("number", to)
-        .field("issued_at", issued_at);
+        .field("number", to);
+    add_heartbeat(out, heartbeat);
   });
   return out.take();
 }

@@ -8,7 +8,9 @@
 #include <string>
 #include <string_view>
 
+#include "core/bytes.h"
 #include "core/record.h"
+#include "core/time.h"
 #include "registry/change_store.h"
 #include "registry/entity_loader.h"
 
@@ -25,8 +27,14 @@ class StateDigest {
   Sha256 value_{};
 };
 
-std::string snapshot_begin(const registry::ChangePosition& position, std::string_view issued_at);
-std::string changes_begin(const registry::ChangePosition& from, std::uint64_t to, std::string_view issued_at);
+// When the server said something, and its signature of that for the edge that it tells (edge/folder_files.h,
+// heartbeat_message); without one where it could not sign: then the edge learns what changed all the same.
+struct HeartbeatFacts {
+  UtcTime issued_at{};
+  Bytes signature;
+};
+std::string snapshot_begin(const registry::ChangePosition& position, const HeartbeatFacts& heartbeat);
+std::string changes_begin(const registry::ChangePosition& from, std::uint64_t to, const HeartbeatFacts& heartbeat);
 std::string stream_end(std::uint64_t count, std::string_view digest);  // digest empty: none
 
 }  // namespace muster::api

@@ -8,7 +8,7 @@ namespace muster::auth_plugin {
 std::shared_ptr<const AnchorIndex> AnchorIndex::build(const edge::IdentityView& view, const AnchorIndex* previous) {
   auto index = std::make_shared<AnchorIndex>();
   for (const edge::IssuerFacts& issuer : view.issuers()) {
-    if (issuer.status != edge::EntityStatus::kActive) continue;
+    if (issuer.status != edge::EntityStatus::kActive || !issuer.external.empty()) continue;
     if (previous) {
       const auto known = previous->by_id_.find(issuer.id);
       if (known != previous->by_id_.end() && known->second.tenant_id == issuer.tenant_id &&

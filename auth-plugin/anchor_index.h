@@ -19,7 +19,8 @@ struct Anchor {
   x509::TrustAnchor trust;
 };
 
-// AnchorIndex holds the active issuers of all tenants with their keys loaded. Names only narrow the search: a candidate
+// AnchorIndex holds our active issuing CAs of all tenants with their keys loaded (those of tenants' own PKI:
+// external_index.h). Names only narrow the search: a candidate
 // whose key does not verify the chain is no anchor, whatever it is called. Immutable, thread-safe.
 class AnchorIndex {
  public:

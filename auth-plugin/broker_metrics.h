@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
+#include <vector>
 
 #include "auth-plugin/acl_decision.h"
 #include "auth-plugin/hold_sender.h"
@@ -43,7 +43,12 @@ class BrokerMetrics {
   MetricsRegistry& registry() { return registry_; }
 
  private:
-  using ByReason = std::unordered_map<std::string_view, Counter*>;
+  // Reasons are of static storage and few: found by address, without reading or hashing them.
+  struct OfReason {
+    const char* reason;
+    Counter* counter;
+  };
+  using ByReason = std::vector<OfReason>;
   Counter& by_reason(ByReason& known, std::string_view name, std::string_view help, std::string_view reason);
 
   ByReason denials_, cuts_, refused_, acl_denials_;

@@ -15,14 +15,15 @@
 #include <string_view>
 #include <vector>
 
-#include "auth-plugin/acl_decision.h"
 #include "auth-plugin/broker_metrics.h"
 #include "auth-plugin/hold_sender.h"
 #include "auth-plugin/identity_state.h"
 #include "auth-plugin/journal.h"
+#include "auth-plugin/registration_spool.h"
 #include "auth-plugin/registry_standing.h"
 #include "auth-plugin/session_table.h"
 #include "auth-plugin/tls_hook.h"
+#include "auth-plugin/topic_gate.h"
 #include "core/clock.h"
 #include "core/identity.h"
 
@@ -33,15 +34,6 @@ enum class Will : std::uint8_t { kSend, kSuppress };
 // What the gatekeeper asks of the broker, from TICK only.
 struct BrokerCalls {
   std::function<void(const std::string& username, Will will)> kick;
-};
-
-// Who an event is about, as the broker shows it.
-struct ClientView {
-  const void* context = nullptr;  // identity only
-  std::string_view id;
-  std::string_view username;
-  bool has_address = false;  // false for the made-up client in whose name retained messages are checked
-  bool clean_start = false;  // known from CONNACK on
 };
 
 struct ConnectView {
@@ -64,8 +56,10 @@ class Gatekeeper final : public HandshakeJudge {
     BrokerMetrics& metrics;
     edge::WalWriter& wal;
     const Clock& clock;
+    const Clock& coarse_clock;  // for topic decisions
     BrokerCalls broker;
     Journal::LogLine log_line;
+    RegistrationSpool* registrations = nullptr;  // nullptr: nobody hears of devices that are not registered
     std::size_t max_offline_sessions = 262144;
     std::size_t max_retained_topics = 262144;
   };
@@ -75,19 +69,15 @@ class Gatekeeper final : public HandshakeJudge {
   Result<PeerEvidence> judge(const PresentedChain& chain) override;
   Result<std::optional<TenantId>> tenant_of_server_name(std::string_view name) override;
   bool uses_server_names() const override { return !parts_.server_name_suffix.empty(); }
-  void handshake_refused(std::string_view reason, std::string_view address) override;
+  void handshake_refused(std::string_view reason, std::string_view address,
+                         const std::optional<TenantId>& tenant) override;
 
   // CONNECT: "" refuses, otherwise the username to set.
   std::string connect(const ConnectView& view);
   void reload_begins() { reloading_ = true; }
   void disconnected(const void* context);
 
-  // Topics: true allows.
-  bool may_write(const ClientView& client, const MessageView& message);
-  bool may_receive(const ClientView& client, std::string_view topic);
-  bool may_subscribe(const ClientView& client, std::string_view filter);
-  void unsubscribed(const ClientView& client, std::string_view filter);
-
+  TopicGate& topics() { return topics_; }
   PublishAnswer publish(const ClientView& client, const MessageView& message);
 
   // Between two rounds of the broker's loop. Cheap where there is nothing to do.
@@ -104,29 +94,27 @@ class Gatekeeper final : public HandshakeJudge {
   };
 
   Result<PeerEvidence> verify(const PresentedChain& chain, const IdentityState& state) const;
+  Result<PeerEvidence> verify_own(const PresentedChain& chain, const std::vector<BytesView>& names,
+                                  const IdentityState& state) const;
+  void report_unknown(const ConnectQuestion& question, std::string_view reason);
   Stranger stranger_of(const PeerEvidence& evidence, std::string_view address);
   Stranger stranger_of(const PresentedChain& chain) const;
+  void name_tenant(const PresentedChain& chain, const IdentityState& state, Stranger& stranger);
   bool is_known_in_reload(const ConnectView& view) const;
   Result<std::string> open_session(const ConnectView& view);
   void add_deadline(const std::shared_ptr<Session>& session);
   std::shared_ptr<HoldConnection> install_hold(const ConnectView& view) const;
 
-  void refresh_standing(Session& session);
-  bool answer(Session& session, AclAccess access, std::string_view topic);
-  AclAccess access_of_write(const ClientView& client, const Session& session) const;
-  bool remember_retained(const MessageView& message, const Session& session);
-
   void queue_rechecks();
   void work_off_rechecks();
   void recheck(const std::shared_ptr<Session>& session);
-  bool still_allows_subscriptions(const Session& session, UtcTime now) const;
   void cut_expired();
   void cut(const std::shared_ptr<Session>& session, std::string_view reason, Will will);
 
   Parts parts_;
   Journal journal_;
   SessionTable sessions_;
-  RetainedOwners retained_;
+  TopicGate topics_;
   bool reloading_ = false;
   std::vector<std::shared_ptr<Session>> fresh_;  // sessions whose queue may be another's, until the loop comes round
   std::deque<std::shared_ptr<Session>> rechecks_;

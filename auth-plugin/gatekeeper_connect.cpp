@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The gatekeeper's part for TLS handshakes, CONNECT and DISCONNECT.
+// The gatekeeper's part for TLS handshakes, CONNECT, DISCONNECT and messages that were let through.
 #include <algorithm>
 
+#include "auth-plugin/external_peer.h"
 #include "auth-plugin/gatekeeper.h"
 #include "auth-plugin/hold_bio.h"
 #include "auth-plugin/reasons.h"
+#include "auth-plugin/refused_chain.h"
+#include "auth-plugin/registry_standing.h"
 #include "x509/certificate.h"
 #include "x509/chain_verifier.h"
 #include "x509/device_chain.h"
@@ -31,12 +34,17 @@ Gatekeeper::Gatekeeper(Parts parts)
     : parts_(std::move(parts)),
       journal_(parts_.wal, parts_.metrics, parts_.clock, parts_.log_line),
       sessions_(parts_.max_offline_sessions),
-      retained_(parts_.max_retained_topics) {}
+      topics_({sessions_, parts_.identity, parts_.metrics, journal_, parts_.coarse_clock, parts_.max_retained_topics}) {
+}
 
 Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
   const IdentityState* state = parts_.identity.current();
   auto evidence = state ? verify(chain, *state) : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
-  if (!evidence.ok()) journal_.stranger_refused(stranger_of(chain), evidence.error().reason);
+  if (!evidence.ok()) {
+    Stranger stranger = stranger_of(chain);
+    if (state) name_tenant(chain, *state, stranger);
+    journal_.stranger_refused(stranger, evidence.error().reason);
+  }
   return evidence;
 }
 
@@ -50,7 +58,18 @@ Result<PeerEvidence> Gatekeeper::verify(const PresentedChain& chain, const Ident
     presented.push_back(std::move(certificate));
     names.push_back(presented.back().issuer());
   }
+  auto own = verify_own(chain, names, state);
+  if (own.ok()) return own;
+  // Ours come first: nothing that a tenant anchors changes what becomes of them.
+  auto external = verify_external_peer(chain, leaf, presented, state, parts_.clock.now());
+  return external ? std::move(*external) : std::move(own);
+}
+
+// Certificates that we issued.
+Result<PeerEvidence> Gatekeeper::verify_own(const PresentedChain& chain, const std::vector<BytesView>& names,
+                                            const IdentityState& state) const {
   std::vector<Anchor> anchors = state.anchors->candidates(names);
+  if (anchors.empty()) return refused(x509::reasons::kChainAnchorUnknown);
   if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
   std::vector<x509::TrustAnchor> trust;
   for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
@@ -71,8 +90,14 @@ Result<PeerEvidence> Gatekeeper::verify(const PresentedChain& chain, const Ident
   const auto tenant = state.view->find_tenant(anchor.tenant_id);
   // A tenant's sub-CA may sign any name; only the owner of the anchored key may be in it.
   if (!tenant || tenant->name != device.principal.tenant.text()) return refused(reasons::kTenantMismatch);
-  return PeerEvidence{device.certificate_id, device.principal, anchor.tenant_id, anchor.issuer_id, key,
-                      device.not_after};
+  return PeerEvidence{.certificate_id = device.certificate_id,
+                      .principal = device.principal,
+                      .tenant_id = anchor.tenant_id,
+                      .issuer_id = anchor.issuer_id,
+                      .anchor_key = key,
+                      .not_after = device.not_after,
+                      .credential_id = device.certificate_id,
+                      .tenant_by_name = chain.tenant.has_value()};
 }
 
 Result<std::optional<TenantId>> Gatekeeper::tenant_of_server_name(std::string_view name) {
@@ -89,9 +114,26 @@ Result<std::optional<TenantId>> Gatekeeper::tenant_of_server_name(std::string_vi
   return refused(reasons::kTenantUnknown);
 }
 
-void Gatekeeper::handshake_refused(std::string_view reason, std::string_view address) {
+// The tenant hears of it: the one that the TLS server name picked, or the one whose CA signed the certificate.
+void Gatekeeper::name_tenant(const PresentedChain& chain, const IdentityState& state, Stranger& stranger) {
+  auto tenant = chain.tenant;
+  if (!tenant && journal_.may_look_for_tenant()) tenant = tenant_that_signed(chain, state);
+  const auto facts = tenant ? state.view->find_tenant(*tenant) : std::nullopt;
+  if (!facts) return;
+  stranger.tenant_id = facts->id;
+  stranger.tenant_name = facts->name;
+}
+
+void Gatekeeper::handshake_refused(std::string_view reason, std::string_view address,
+                                   const std::optional<TenantId>& tenant) {
   Stranger stranger;
   stranger.address = address;
+  const IdentityState* state = parts_.identity.current();
+  const auto facts = state && tenant ? state->view->find_tenant(*tenant) : std::nullopt;
+  if (facts) {
+    stranger.tenant_id = facts->id;
+    stranger.tenant_name = facts->name;
+  }
   journal_.stranger_refused(stranger, reason);
 }
 
@@ -115,9 +157,14 @@ Stranger Gatekeeper::stranger_of(const PresentedChain& chain) const {
 Stranger Gatekeeper::stranger_of(const PeerEvidence& evidence, std::string_view address) {
   static thread_local std::string claimed;
   claimed = evidence.principal.text();
-  Stranger stranger{claimed, address, evidence.tenant_id, {}, evidence.certificate_id};
+  Stranger stranger{claimed, address, {}, {}, {}, evidence.certificate_id};
   const IdentityState* state = parts_.identity.current();
-  const auto certificate = state ? state->view->find_certificate(evidence.certificate_id) : std::nullopt;
+  const auto tenant = state ? state->view->find_tenant(evidence.tenant_id) : std::nullopt;
+  if (tenant) {
+    stranger.tenant_id = tenant->id;
+    stranger.tenant_name = tenant->name;
+  }
+  const auto certificate = state ? state->view->find_certificate(evidence.credential_id) : std::nullopt;
   if (certificate && certificate->tenant_id == evidence.tenant_id) stranger.device_id = certificate->device_id;
   return stranger;
 }
@@ -149,18 +196,32 @@ Result<std::string> Gatekeeper::open_session(const ConnectView& view) {
   question.has_certificate = view.has_certificate;
   question.client_id = view.client.id;
   question.now = parts_.clock.now();
-  MUSTER_TRY(Session admitted, decide_connect(question));
+  auto decided = decide_connect(question);
+  if (!decided.ok()) {
+    report_unknown(question, decided.error().reason);
+    return std::move(decided).error();
+  }
+  Session admitted = std::move(decided).value();
 
   admitted.connection.hold = install_hold(view);
   if (!admitted.connection.hold) return refused(reasons::kHoldUnavailable);
   admitted.connection.id = ConnectionId::random();
   admitted.connection.start = parts_.clock.now_micros();
   const auto session = sessions_.admit(view.client.context, admitted);
-  refresh_standing(*session);
+  topics_.refresh_standing(*session);
   if (session->queue_is_foreign) fresh_.push_back(session);
   add_deadline(session);
   journal_.connected(*session, session->connection);
   return session->principal;
+}
+
+// A device of a tenant's own PKI that is not registered is refused like any other. Where its anchor says so, the server
+// hears of it, and decides by itself whether the device's next attempt finds it registered.
+void Gatekeeper::report_unknown(const ConnectQuestion& question, std::string_view reason) {
+  if (reason != reasons::kDeviceNotRegistered || !parts_.registrations) return;
+  const PeerEvidence& evidence = *question.evidence;
+  if (!evidence.external || evidence.external->chain.empty()) return;
+  parts_.registrations->offer({evidence.tenant_id, evidence.issuer_id, evidence.external->chain});
 }
 
 void Gatekeeper::add_deadline(const std::shared_ptr<Session>& session) {
@@ -177,6 +238,19 @@ std::shared_ptr<HoldConnection> Gatekeeper::install_hold(const ConnectView& view
   if (socket < 0) return nullptr;
   auto hold = std::make_shared<HoldConnection>(parts_.holds, socket, longest_hold(view.keepalive));
   return install_hold_bio(view.proved->connection, hold) ? hold : nullptr;
+}
+
+PublishAnswer Gatekeeper::publish(const ClientView& client, const MessageView& message) {
+  const auto* live = sessions_.find_live(client.context);
+  if (!live || live->session->principal != client.id || client.id != client.username) return PublishAnswer::kCut;
+  live->session->queue_is_foreign = false;
+  const auto sequence = journal_.published(*live->session, live->facts, message);
+  if (!sequence.ok()) {
+    journal_.denied(*live->session, "publish", sequence.error().reason, message.topic);
+    return PublishAnswer::kCut;
+  }
+  if (sequence.value() > 0) live->facts.hold->require(sequence.value());
+  return PublishAnswer::kAccept;
 }
 
 void Gatekeeper::disconnected(const void* context) {

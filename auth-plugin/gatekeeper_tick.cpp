@@ -25,13 +25,14 @@ void Gatekeeper::tick() {
   if (parts_.identity.recheck_pending()) {
     queue_rechecks();
     work_off_rechecks();
-    if (rechecks_.empty()) parts_.identity.recheck_done();
+    if (rechecks_.empty() && !topics_.has_owners_to_look_at()) parts_.identity.recheck_done();
   }
   cut_expired();
 }
 
 void Gatekeeper::queue_rechecks() {
   const Recheck recheck = parts_.identity.take_recheck();
+  topics_.look_for_gone_owners(recheck);
   if (recheck.everything) {
     const auto all = sessions_.online_sessions();
     rechecks_.assign(all.begin(), all.end());
@@ -48,6 +49,7 @@ void Gatekeeper::queue_rechecks() {
   }
 }
 
+// Who must go comes first.
 void Gatekeeper::work_off_rechecks() {
   const auto end = std::chrono::steady_clock::now() + kRecheckBudget;
   while (!rechecks_.empty()) {
@@ -56,24 +58,22 @@ void Gatekeeper::work_off_rechecks() {
     recheck(session);
     if (std::chrono::steady_clock::now() >= end) return;
   }
+  while (topics_.has_owners_to_look_at()) {
+    topics_.look_at_owner();
+    if (std::chrono::steady_clock::now() >= end) return;
+  }
 }
 
 void Gatekeeper::recheck(const std::shared_ptr<Session>& session) {
   if (!session->online) return;
-  refresh_standing(*session);
+  topics_.refresh_standing(*session);
   const std::string_view refusal = session->standing.connection_refusal;
   if (!refusal.empty()) {
     cut(session, refusal, Will::kSuppress);
-  } else if (!still_allows_subscriptions(*session, parts_.clock.now())) {
+  } else if (!topics_.still_allows_subscriptions(*session)) {
     session->subscriptions.clear();
     cut(session, reasons::kPolicyChanged, Will::kSend);
   }
-}
-
-bool Gatekeeper::still_allows_subscriptions(const Session& session, UtcTime now) const {
-  return std::ranges::all_of(session.subscriptions, [&](const std::string& filter) {
-    return decide_acl(session, AclAccess::kSubscribe, filter, now).empty();
-  });
 }
 
 // notAfter is the last second of validity [RFC5280 4.1.2.5].

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "auth-plugin/anchor_index.h"
+#include "auth-plugin/external_index.h"
 #include "edge/identity_view.h"
 
 namespace muster::auth_plugin {
@@ -19,6 +20,7 @@ namespace muster::auth_plugin {
 struct IdentityState {
   std::shared_ptr<const edge::IdentityView> view;
   std::shared_ptr<const AnchorIndex> anchors;
+  std::shared_ptr<const ExternalIndex> external;
   std::uint64_t generation = 0;  // 1, 2, … within this process
 };
 

@@ -81,9 +81,11 @@ void IdentityWatcher::set_failure(std::string_view reason) {
 void IdentityWatcher::publish(edge::ViewUpdate update) {
   if (!anchors_ || update.everything || !update.tenants.empty()) {
     anchors_ = AnchorIndex::build(*update.view, anchors_.get());
+    external_ = ExternalIndex::build(*update.view, external_.get());
   }
   snapshot_number_ = update.view->position().number;
-  const auto state = std::make_shared<const IdentityState>(IdentityState{update.view, anchors_, ++generation_});
+  const auto state =
+      std::make_shared<const IdentityState>(IdentityState{update.view, anchors_, external_, ++generation_});
   published_.push_back(state);
   exchange_.publish(state, Recheck{update.everything, std::move(update.tenants), std::move(update.devices)});
 }

@@ -50,6 +50,7 @@ class IdentityWatcher {
   UniqueFd stop_event_;
   std::uint64_t generation_ = 0;                                 // confined to the thread
   std::shared_ptr<const AnchorIndex> anchors_;                   // confined to the thread
+  std::shared_ptr<const ExternalIndex> external_;                // confined to the thread
   std::vector<std::shared_ptr<const IdentityState>> published_;  // confined to the thread; freed here, see current()
   std::atomic<const std::string_view*> failure_{nullptr};
   std::vector<std::unique_ptr<std::string_view>> failures_;  // what failure_ points at; confined to the thread

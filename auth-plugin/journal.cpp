@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "auth-plugin/coarse_clock.h"
 #include "auth-plugin/reasons.h"
 #include "core/topic_filter.h"
 
@@ -12,6 +13,9 @@ namespace {
 constexpr std::chrono::seconds kQuietTime{5};
 constexpr std::chrono::milliseconds kSettlePeriod{200};
 constexpr std::size_t kMaxQuietStrangers = 4096;
+constexpr std::size_t kMaxRefusalBuckets = 65536;  // tenants by reasons
+constexpr double kRefusalsPerSecond = 1;           // records for one tenant and reason
+constexpr double kRefusalsAtOnce = 10;
 constexpr std::string_view kComponent = "broker-plugin";
 
 // A record's topic and principal come from outside: cut to what record v1 takes.
@@ -65,32 +69,44 @@ void Journal::will_sent(const Session& session, const MessageView& message) {
 
 void Journal::stranger_refused(const Stranger& stranger, std::string_view reason) {
   metrics_.connect_denied(reason);
-  const auto now = std::chrono::steady_clock::now();
-  if (!may_speak_of_stranger(stranger.principal, reason, now)) {
+  const Time now = coarse_steady_now();
+  if (may_speak_of_stranger(stranger.principal, reason, now)) {
+    note(LogLevel::kWarning, "connection refused",
+         {{"reason", reason},
+          {"principal", stranger.principal},
+          {"tenant", stranger.tenant_name},
+          {"address", stranger.address}});
+  } else {
     metrics_.log_lines_suppressed.add();
-    return;
   }
-  note(LogLevel::kWarning, "connection refused",
-       {{"reason", reason}, {"principal", stranger.principal}, {"address", stranger.address}});
+  if (!stranger.tenant_id.is_nil() && may_tell_tenant(stranger.tenant_id, reason, now)) {
+    append_stranger(stranger, reason);
+  }
+}
+
+// Under a device's name only where the certificate claims one of this very tenant.
+void Journal::append_stranger(const Stranger& stranger, std::string_view reason) {
   const auto slash = stranger.principal.find('/');
-  if (slash == std::string_view::npos || stranger.tenant_id == TenantId{}) return;
+  const bool of_tenant = slash != std::string_view::npos && stranger.principal.substr(0, slash) == stranger.tenant_name;
   RecordView record;
   record.kind = RecordKind::kDenial;
   record.tenant_id = stranger.tenant_id;
   record.device_id = stranger.device_id;
   record.certificate_id = stranger.certificate_id;
-  record.tenant = stranger.principal.substr(0, slash);
-  record.device = stranger.principal.substr(slash + 1);
+  record.tenant = stranger.tenant_name;
+  if (of_tenant) record.device = stranger.principal.substr(slash + 1);
   append_denial(std::move(record), reason, {});
 }
 
+bool Journal::may_look_for_tenant() { return searches_.take(coarse_steady_now()); }
+
 void Journal::denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic) {
-  const auto now = std::chrono::steady_clock::now();
-  if (now < session.quiet_until || !lines_.take(now)) {
+  const Time now = coarse_steady_now();
+  if (session.quiet.is_quiet(reason, now) || !lines_.take(now)) {
     metrics_.log_lines_suppressed.add();
     return;
   }
-  session.quiet_until = now + kQuietTime;
+  session.quiet.keep_quiet(reason, now + kQuietTime);
   note(LogLevel::kWarning, "denied",
        {{"what", what}, {"reason", reason}, {"principal", session.principal}, {"topic", shortened(topic)}});
   append_denial(record_of(session, session.connection, RecordKind::kDenial), reason, topic);
@@ -98,7 +114,7 @@ void Journal::denied(Session& session, std::string_view what, std::string_view r
 
 void Journal::cut(Session& session, std::string_view reason) {
   metrics_.cut(reason);
-  if (lines_.take(std::chrono::steady_clock::now())) {
+  if (lines_.take(coarse_steady_now())) {
     note(LogLevel::kWarning, "session cut", {{"reason", reason}, {"principal", session.principal}});
   } else {
     metrics_.log_lines_suppressed.add();
@@ -168,9 +184,14 @@ bool Journal::may_speak_of_stranger(std::string_view principal, std::string_view
   return true;
 }
 
+bool Journal::may_tell_tenant(const TenantId& tenant, std::string_view reason, Time now) {
+  if (refusals_of_tenant_.size() >= kMaxRefusalBuckets) refusals_of_tenant_.clear();
+  return refusals_of_tenant_.try_emplace({tenant, reason}, kRefusalsPerSecond, kRefusalsAtOnce).first->second.take(now);
+}
+
 bool Journal::Bucket::take(Time now) {
   const std::chrono::duration<double> elapsed = now - last;
-  level = std::min(rate, level + elapsed.count() * rate);
+  level = std::min(most, level + elapsed.count() * rate);
   last = now;
   if (level < 1) return false;
   level -= 1;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,18 +28,20 @@ struct MessageView {
   std::span<const RecordHeaderView> headers;
 };
 
-// Who was refused before there was a session. Names are claims.
+// Who was refused before there was a session. The principal is a claim; the tenant is not: its key signed the
+// certificate, or the TLS server name picked it.
 struct Stranger {
   std::string_view principal;  // "" where the certificate names none of ours
   std::string_view address;
-  TenantId tenant_id;
-  DeviceId device_id;  // nil where the certificate is not listed
+  TenantId tenant_id;            // nil where none is known
+  std::string_view tenant_name;  // its name in the registry
+  DeviceId device_id;            // nil where the certificate is not listed
   Sha256 certificate_id{};
 };
 
 // Journal tells the world what happened: WAL records, log lines and counters. Denials of one principal leave one record
-// and one line in five seconds (at CONNECT: for each reason), those of strangers a few a second in all: refusing must
-// not fill a disk. Confined to the broker's thread.
+// and one line in five seconds for each reason, those of strangers a few a second in all: refusing must not fill a
+// disk. Confined to the broker's thread.
 class Journal {
  public:
   using LogLine = std::function<void(LogLevel, const std::string&)>;
@@ -52,25 +55,33 @@ class Journal {
                                   const MessageView& message);
   void will_sent(const Session& session, const MessageView& message);
 
+  // Writes a line, and a record for the tenant where one is known: each within limits of its own, so that strangers of
+  // nobody's do not hide those that a tenant must hear of.
   void stranger_refused(const Stranger& stranger, std::string_view reason);
+  // Whether to spend signature checks on finding out whose a refused certificate is.
+  bool may_look_for_tenant();
   void denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic);
   void cut(Session& session, std::string_view reason);
   void note(LogLevel level, std::string_view message, std::initializer_list<LogField> fields);
 
  private:
   using Time = std::chrono::steady_clock::time_point;
-  // At most `rate` a second, with as many at once.
+  // `rate` a second, at most `most` at once.
   struct Bucket {
+    Bucket(double rate_, double most_) : rate(rate_), most(most_), level(most_) {}
+    bool take(Time now);
     double rate;
+    double most;
     double level;
     Time last{};
-    bool take(Time now);
   };
   RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
   Result<std::uint64_t> append(const RecordView& record);
   std::string_view quota_refusal(const Session& session, double part);
+  void append_stranger(const Stranger& stranger, std::string_view reason);
   void append_denial(RecordView record, std::string_view reason, std::string_view topic);
   bool may_speak_of_stranger(std::string_view principal, std::string_view reason, Time now);
+  bool may_tell_tenant(const TenantId& tenant, std::string_view reason, Time now);
 
   edge::WalWriter& wal_;
   BrokerMetrics& metrics_;
@@ -80,8 +91,10 @@ class Journal {
   BacklogShares<TenantId> tenant_shares_{0.75};
   Time settle_due_{};
   Bucket lines_{50, 50};
-  Bucket strangers_{10, 20};
+  Bucket strangers_{10, 20};  // log lines
+  Bucket searches_{100, 100};
   std::unordered_map<std::string, Time> quiet_strangers_;
+  std::map<std::pair<TenantId, std::string_view>, Bucket> refusals_of_tenant_;
 };
 
 }  // namespace muster::auth_plugin

@@ -69,16 +69,16 @@ MessageView message_view(const char* topic, const void* payload, std::uint32_t s
 
 int on_acl_check(int, void* data, void*) noexcept {
   return guarded<mosquitto_evt_acl_check>(data, acl_code(false), [](mosquitto_evt_acl_check& event) {
-    Gatekeeper& gatekeeper = runtime->gatekeeper();
+    TopicGate& topics = runtime->gatekeeper().topics();
     const ClientView client = client_view(event.client);
     MessageView message = message_view(event.topic, event.payload, event.payloadlen);
     message.qos = event.qos;
     message.retain = event.retain;
     switch (event.access) {
-      case MOSQ_ACL_WRITE: return acl_code(gatekeeper.may_write(client, message));
-      case MOSQ_ACL_READ: return acl_code(gatekeeper.may_receive(client, message.topic));
-      case MOSQ_ACL_SUBSCRIBE: return acl_code(gatekeeper.may_subscribe(client, message.topic));
-      case MOSQ_ACL_UNSUBSCRIBE: gatekeeper.unsubscribed(client, message.topic); return acl_code(true);
+      case MOSQ_ACL_WRITE: return acl_code(topics.may_write(client, message));
+      case MOSQ_ACL_READ: return acl_code(topics.may_receive(client, message.topic));
+      case MOSQ_ACL_SUBSCRIBE: return acl_code(topics.may_subscribe(client, message.topic));
+      case MOSQ_ACL_UNSUBSCRIBE: topics.unsubscribed(client, message.topic); return acl_code(true);
       default: return acl_code(false);
     }
   });

@@ -65,11 +65,12 @@ Result<PluginOptions> PluginOptions::parse(std::span<const std::pair<std::string
   MUSTER_TRY(const std::string domain, reader.required("trust_domain"));
   auto trust_domain = TrustDomain::parse(domain);
   if (!trust_domain.ok()) return invalid("trust_domain", "is not a lower-case DNS name");
-  PluginOptions result{{}, std::move(trust_domain).value(), {}, {}, {}, {}};
+  PluginOptions result{{}, std::move(trust_domain).value(), {}, {}, {}, {}, {}};
   MUSTER_TRY(result.broker_config, reader.required("broker_config"));
   MUSTER_TRY(result.snapshot.folder, reader.required("snapshot_folder"));
   MUSTER_TRY(result.snapshot.state_file, reader.required("state_file"));
   MUSTER_TRY(result.wal.folder, reader.required("wal_folder"));
+  MUSTER_TRY(result.heartbeat_key_file, reader.required("heartbeat_key_file"));
   result.metrics_file = reader.optional("metrics_file");
   result.server_name_suffix = reader.optional("server_name_suffix");
   if (!result.server_name_suffix.empty() && !TrustDomain::parse(result.server_name_suffix).ok()) {

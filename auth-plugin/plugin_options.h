@@ -21,7 +21,8 @@ struct PluginOptions {
   std::string server_name_suffix;  // "{tenant}.{suffix}" as TLS server name picks the tenant; empty: never
   edge::SnapshotFolderConfig snapshot;
   edge::WalConfig wal;
-  std::string metrics_file;  // Prometheus text, rewritten every second; empty: none
+  std::string heartbeat_key_file;  // heartbeat_key.h
+  std::string metrics_file;        // Prometheus text, rewritten every second; empty: none
 
   // Unknown, missing and malformed options are refused by name. Reason: config.plugin_option_invalid.
   static Result<PluginOptions> parse(std::span<const std::pair<std::string_view, std::string_view>> options);

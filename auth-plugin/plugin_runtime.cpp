@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "auth-plugin/broker_guard.h"
+#include "auth-plugin/heartbeat_key.h"
 #include "auth-plugin/signal_mask.h"
 
 namespace muster::auth_plugin {
@@ -34,7 +35,18 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
              edge::WalWriter::open(
                  options.wal, {.on_durable = [holds](std::uint64_t mark) { holds->on_durable(mark); },
                                .on_failure = [holds](std::uint64_t lost, const Error&) { holds->on_failure(lost); }}));
-  MUSTER_TRY(self.watcher_, IdentityWatcher::start({options.snapshot, pthread_self()}, self.identity_));
+  MUSTER_TRY(const HeartbeatKey heartbeat_key, HeartbeatKey::load(options.heartbeat_key_file));
+  edge::SnapshotFolderConfig snapshot = options.snapshot;
+  snapshot.edge_id = heartbeat_key.edge;
+  snapshot.is_signed = [heartbeat_key](BytesView message, BytesView signature) {
+    return heartbeat_key.verifies(message, signature);
+  };
+  MUSTER_TRY(self.watcher_, IdentityWatcher::start({std::move(snapshot), pthread_self()}, self.identity_));
+  MetricsRegistry& registry = self.metrics_.registry();
+  self.registrations_ = std::make_unique<RegistrationSpool>(
+      edge::reports_folder(options.wal.folder),
+      registry.counter("muster_broker_registration_reports_total", "Devices not registered that the edge was told of."),
+      registry.counter("muster_broker_registration_reports_dropped_total", "Those that it was not told of."));
   self.gatekeeper_ = std::make_unique<Gatekeeper>(Gatekeeper::Parts{.trust_domain = options.trust_domain,
                                                                     .server_name_suffix = options.server_name_suffix,
                                                                     .identity = self.identity_,
@@ -42,8 +54,10 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
                                                                     .metrics = self.metrics_,
                                                                     .wal = *self.wal_,
                                                                     .clock = self.clock_,
+                                                                    .coarse_clock = self.coarse_clock_,
                                                                     .broker = std::move(broker),
-                                                                    .log_line = std::move(log_line)});
+                                                                    .log_line = std::move(log_line),
+                                                                    .registrations = self.registrations_.get()});
   MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_));
   if (!options.metrics_file.empty()) {
     self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_.registry(),
@@ -56,12 +70,14 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
 void PluginRuntime::tick() {
   gatekeeper_->tick();
   live_connections_.store(gatekeeper_->live_connections(), std::memory_order_relaxed);
+  retained_topics_.store(gatekeeper_->topics().retained_topics(), std::memory_order_relaxed);
   if (watcher_->last_failure() != told_failure_ || watcher_->snapshot_number() != told_number_) tell_snapshot_state();
 }
 
 void PluginRuntime::stop() {
   remove_tls_judge();
   metrics_file_.reset();
+  registrations_.reset();
   watcher_.reset();
   wal_.reset();  // commits what is left, which releases what waits for it
   holds_->stop();
@@ -75,6 +91,7 @@ void PluginRuntime::set_gauges() {
   };
   const edge::WalStatistics wal = wal_->statistics();
   set("muster_broker_sessions", "Connected devices.", live_connections_.load());
+  set("muster_broker_retained_topics", "Topics with a retained message whose owner is known.", retained_topics_.load());
   set("muster_broker_held_bytes", "Outgoing octets that wait for the WAL.", holds_->held_bytes());
   set("muster_broker_snapshot_number", "Number of the identity snapshot in force.", watcher_->snapshot_number());
   set("muster_broker_snapshot_age_seconds", "Since the server last signed it off; -1: not known.",

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "auth-plugin/broker_metrics.h"
+#include "auth-plugin/coarse_clock.h"
 #include "auth-plugin/gatekeeper.h"
 #include "auth-plugin/hold_sender.h"
 #include "auth-plugin/identity_watcher.h"
@@ -35,15 +36,18 @@ class PluginRuntime {
   void tell(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) const;
 
   SystemClock clock_;
+  CoarseClock coarse_clock_;
   BrokerMetrics metrics_;
   IdentityExchange identity_;
   Journal::LogLine log_line_;
   std::unique_ptr<HoldSender> holds_;
   std::unique_ptr<edge::WalWriter> wal_;
   std::unique_ptr<IdentityWatcher> watcher_;
+  std::unique_ptr<RegistrationSpool> registrations_;
   std::unique_ptr<Gatekeeper> gatekeeper_;
   std::unique_ptr<MetricsFile> metrics_file_;
   std::atomic<std::uint64_t> live_connections_{0};
+  std::atomic<std::uint64_t> retained_topics_{0};
   std::string_view told_failure_;
   std::uint64_t told_number_ = 0;
 };

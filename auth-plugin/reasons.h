@@ -36,6 +36,9 @@ inline constexpr std::string_view kDeviceSuspended = "device.suspended";
 inline constexpr std::string_view kDeviceGone = "device.gone";
 inline constexpr std::string_view kDeviceMismatch = "device.mismatch";  // the certificate was issued to another device
 
+inline constexpr std::string_view kDeviceNotRegistered = "device.not_registered";  // of the tenant's own PKI
+inline constexpr std::string_view kTrustAnchorSuspended = "trust_anchor.suspended";
+
 // Topics
 inline constexpr std::string_view kSessionUnknown = "acl.session_unknown";
 inline constexpr std::string_view kQueuedForAnother = "acl.queued_for_another";  // an earlier device of the same name

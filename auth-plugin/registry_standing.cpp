@@ -50,14 +50,30 @@ std::string_view judge_device(const edge::IdentityView& view, const Session& ses
   if (tenant->name != session.tenant_part() || device->name != session.device_part() || !device->policy) {
     return reasons::kDeviceMismatch;
   }
-  standing.tenant_name = tenant->name;
-  standing.device = std::move(*device);
+  standing.policy = device->policy;
+  standing.tenant_octets = tenant->name.size();
+  standing.groups = std::move(device->groups);
+  standing.labels = std::move(device->labels);
   return {};
 }
 
-std::string_view judge_certificate(const edge::IdentityView& view, const Session& session) {
-  const auto certificate = view.find_certificate(session.connection.certificate_id);
-  if (!certificate) return reasons::kCertificateNotListed;
+// A device of the tenant's own PKI, by the anchor that its registration names.
+std::string_view judge_external(const IdentityState& state, const Session& session, const IssuerId& anchor_id) {
+  const ExternalAnchorEntry* anchor = state.external ? state.external->find(anchor_id) : nullptr;
+  if (!anchor) return reasons::kIssuerNotActive;
+  if (anchor->tenant_id != session.tenant_id) return reasons::kTenantMismatch;
+  if (anchor->key != session.connection.anchor_key) return reasons::kIssuerMismatch;
+  if (anchor->status != EntityStatus::kActive) return reasons::kTrustAnchorSuspended;
+  const bool revoked = x509::is_revoked(session.connection.external->revocation_keys, anchor->anchor.revoked);
+  return revoked ? reasons::kCertificateRevoked : std::string_view();
+}
+
+std::string_view judge_certificate(const IdentityState& state, const Session& session) {
+  const edge::IdentityView& view = *state.view;
+  const auto certificate = view.find_certificate(session.connection.credential_id);
+  if (!certificate) {
+    return session.connection.external ? reasons::kDeviceNotRegistered : reasons::kCertificateNotListed;
+  }
   if (certificate->tenant_id != session.tenant_id) return reasons::kTenantMismatch;
   if (certificate->device_id != session.device_id) return reasons::kDeviceMismatch;
   if (const auto reason = certificate_refusal(certificate->status); !reason.empty()) return reason;
@@ -66,11 +82,16 @@ std::string_view judge_certificate(const edge::IdentityView& view, const Session
   bool own = false;
   bool listed = false;
   for (const edge::IssuerFacts& issuer : issuers) {
+    if (issuer.tenant_id != session.tenant_id) {
+      // Also where the other tenant has it suspended: whose device this is stays in doubt.
+      if (issuer.status == EntityStatus::kGone || session.connection.tenant_by_name) continue;
+      return reasons::kIssuerAmbiguous;
+    }
     if (issuer.status != EntityStatus::kActive) continue;
-    if (issuer.tenant_id != session.tenant_id) return reasons::kIssuerAmbiguous;
     own = true;
     listed = listed || issuer.id == certificate->issuer_id;
   }
+  if (session.connection.external) return judge_external(state, session, certificate->issuer_id);
   if (!own) return reasons::kIssuerNotActive;
   return listed ? std::string_view() : reasons::kIssuerMismatch;
 }
@@ -82,8 +103,18 @@ Standing standing_of(const IdentityState& state, const Session& session) {
   standing.generation = state.generation;
   standing.device_refusal = judge_device(*state.view, session, standing);
   standing.connection_refusal = standing.device_refusal;
-  if (standing.connection_refusal.empty()) standing.connection_refusal = judge_certificate(*state.view, session);
+  if (standing.connection_refusal.empty()) standing.connection_refusal = judge_certificate(state, session);
   return standing;
+}
+
+bool is_held(const IdentityState& state, const TenantId& id) {
+  const auto tenant = state.view->find_tenant(id);
+  return tenant && tenant->status != EntityStatus::kGone;
+}
+
+bool is_held(const IdentityState& state, const DeviceId& id) {
+  const auto device = state.view->find_device(id);
+  return device && device->status != EntityStatus::kGone && is_held(state, device->tenant_id);
 }
 
 Result<Session> decide_connect(const ConnectQuestion& question) {
@@ -92,8 +123,10 @@ Result<Session> decide_connect(const ConnectQuestion& question) {
   if (!question.state) return refused(reasons::kSnapshotAbsent);
   if (!question.snapshot_fresh) return refused(reasons::kSnapshotStale);
   const PeerEvidence& evidence = *question.evidence;
-  const auto certificate = question.state->view->find_certificate(evidence.certificate_id);
-  if (!certificate) return refused(reasons::kCertificateNotListed);
+  const auto certificate = question.state->view->find_certificate(evidence.credential_id);
+  if (!certificate) {
+    return refused(evidence.external ? reasons::kDeviceNotRegistered : reasons::kCertificateNotListed);
+  }
   if (certificate->tenant_id != evidence.tenant_id) return refused(reasons::kTenantMismatch);
 
   Session session;
@@ -102,6 +135,9 @@ Result<Session> decide_connect(const ConnectQuestion& question) {
   session.device_id = certificate->device_id;
   session.connection.certificate_id = evidence.certificate_id;
   session.connection.anchor_key = evidence.anchor_key;
+  session.connection.credential_id = evidence.credential_id;
+  session.connection.tenant_by_name = evidence.tenant_by_name;
+  session.connection.external = evidence.external;
   session.connection.not_after = std::min(evidence.not_after, certificate->not_after);
   const Standing standing = standing_of(*question.state, session);
   if (!standing.connection_refusal.empty()) return refused(standing.connection_refusal);

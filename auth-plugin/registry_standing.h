@@ -15,6 +15,11 @@ namespace muster::auth_plugin {
 // standing_of says what `state` thinks of a session. It allocates; callers keep the answer while the generation stays.
 Standing standing_of(const IdentityState& state, const Session& session);
 
+// Whether the registry still has them: suspended counts, retired and deleted do not, nor does a deleted tenant's
+// device.
+bool is_held(const IdentityState& state, const TenantId& tenant);
+bool is_held(const IdentityState& state, const DeviceId& device);
+
 struct ConnectQuestion {
   const IdentityState* state = nullptr;  // nullptr: no snapshot yet
   bool snapshot_fresh = false;

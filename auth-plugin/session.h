@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "auth-plugin/hold_connection.h"
+#include "auth-plugin/peer_evidence.h"
 #include "core/id.h"
 #include "core/record.h"
 #include "core/time.h"
@@ -18,11 +19,14 @@ namespace muster::auth_plugin {
 
 // Ids of one MQTT connection, which every record of it carries.
 struct ConnectionFacts {
+  UtcTime not_after{};  // the session is cut after this second
   ConnectionId id;
   UnixMicros start = 0;
   Sha256 certificate_id{};
   Sha256 anchor_key{};
-  UtcTime not_after{};  // the session is cut after this second
+  Sha256 credential_id{};  // as PeerEvidence
+  bool tenant_by_name = false;
+  std::shared_ptr<const ExternalEvidence> external;
   std::shared_ptr<HoldConnection> hold;
 };
 
@@ -30,34 +34,60 @@ struct ConnectionFacts {
 // generation is another, nothing here may be read.
 struct Standing {
   std::uint64_t generation = 0;
+  const Policy* policy = nullptr;       // set where tenant and device are active
+  std::size_t tenant_octets = 0;        // the principal's text before its '/', which is the tenant's name
   std::string_view device_refusal;      // "" where tenant and device are active
   std::string_view connection_refusal;  // "" where, besides, the certificate and its issuer are in order
-  edge::DeviceFacts device{};
-  std::string_view tenant_name;
+  std::vector<std::string_view> groups;
+  std::vector<std::pair<std::string_view, std::string_view>> labels;
+};
+
+// Until when no further log line and record of a denial are written, for each reason: one kind of denial must not hide
+// another. Reasons are of static storage, so their address tells them apart; there are a dozen.
+class QuietReasons {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  bool is_quiet(std::string_view reason, Time now) const {
+    for (const auto& [text, until] : until_) {
+      if (text == reason.data()) return now < until;
+    }
+    return false;
+  }
+  void keep_quiet(std::string_view reason, Time until) {
+    for (auto& entry : until_) {
+      if (entry.first != reason.data()) continue;
+      entry.second = until;
+      return;
+    }
+    until_.emplace_back(reason.data(), until);
+  }
+
+ private:
+  std::vector<std::pair<const char*, Time>> until_;
 };
 
 // Session is what the plugin knows of one MQTT session: of a principal *and* a device id, so that a device made again
 // under an old name starts with nothing. It outlives its connection, for delayed wills and queued messages.
-// Confined to the broker's thread.
-struct Session {
+// What every topic decision reads stands first. Confined to the broker's thread.
+struct alignas(64) Session {
   static constexpr std::size_t kMaxSubscriptions = 256;  // further ones are denied: the broker itself has no limit
 
-  std::string principal;  // MQTT username and Client Identifier
-  TenantId tenant_id;
-  DeviceId device_id;
+  std::string principal;          // MQTT username and Client Identifier
   const void* context = nullptr;  // the broker's client object of the newest connection; compared, never followed
-  // The context of an earlier device of this name: its will is not ours.
-  const void* replaced_context = nullptr;
   bool online = false;
-  ConnectionFacts connection;
-  Standing standing;
-  std::vector<std::string> subscriptions;  // filters that were allowed
-  ConnectionId subscribing;                // the connection that subscribed last
-  std::uint64_t offline_turn = 0;          // its place in SessionTable's list of offline sessions; 0: none
   // The broker may hold messages that it queued for an earlier device of this name: until the loop comes round, nothing
   // queued is delivered.
   bool queue_is_foreign = false;
-  std::chrono::steady_clock::time_point quiet_until{};  // no further log line and record of a denial before
+  Standing standing;
+  ConnectionFacts connection;
+  TenantId tenant_id;
+  DeviceId device_id;
+  // The context of an earlier device of this name: its will is not ours.
+  const void* replaced_context = nullptr;
+  std::vector<std::string> subscriptions;  // filters that were allowed
+  ConnectionId subscribing;                // the connection that subscribed last
+  std::uint64_t offline_turn = 0;          // its place in SessionTable's list of offline sessions; 0: none
+  QuietReasons quiet;
 
   std::string_view tenant_part() const { return std::string_view(principal).substr(0, principal.find('/')); }
   std::string_view device_part() const { return std::string_view(principal).substr(principal.find('/') + 1); }

@@ -5,16 +5,21 @@
 
 namespace muster::auth_plugin {
 
-std::shared_ptr<Session> SessionTable::find(const void* context, std::string_view client_id,
-                                            std::string_view username) const {
-  if (client_id.empty() || client_id != username) return nullptr;
+Session* SessionTable::find_slowly(const void* context, std::string_view client_id) const {
   const auto found = by_principal_.find(client_id);
-  if (found != by_principal_.end() && found->second->context == context) return found->second;
+  if (found != by_principal_.end() && found->second->context == context) return found->second.get();
   // A connection that is being taken over still belongs to its own session, which may be of an earlier device id.
   const auto live = live_.find(context);
-  if (live != live_.end() && live->second.session->principal == client_id) return live->second.session;
+  if (live != live_.end() && live->second.session->principal == client_id) return live->second.session.get();
   if (found == by_principal_.end() || found->second->replaced_context == context) return nullptr;
-  return found->second;
+  return found->second.get();
+}
+
+void SessionTable::cache(const void* context, Session* session) {
+  if (connections_.grow(live_.size())) {
+    for (const auto& [known, live] : live_) connections_.set(known, live.session.get());
+  }
+  connections_.set(context, session);
 }
 
 std::shared_ptr<Session> SessionTable::find_device(const DeviceId& device) const {
@@ -45,6 +50,7 @@ std::shared_ptr<Session> SessionTable::admit(const void* context, const Session&
   slot->context = context;
   slot->online = true;
   live_[context] = Live{slot, admitted.connection, superseded};
+  cache(context, slot.get());
   return slot;
 }
 
@@ -53,6 +59,7 @@ SessionTable::Live SessionTable::disconnect(const void* context) {
   if (found == live_.end()) return {};
   Live live = std::move(found->second);
   live_.erase(found);
+  connections_.erase(context);
   Session& session = *live.session;
   if (session.context != context) return live;  // taken over: the newer connection goes on
   const auto before = live_.find(live.superseded);
@@ -103,39 +110,6 @@ void SessionTable::leave_offline(Session& session) {
 void SessionTable::forget_offline(Session& session) {
   leave_offline(session);
   by_device_.erase(session.device_id);
-}
-
-bool RetainedOwners::set(std::string_view topic, const DeviceId& owner) {
-  const auto found = owners_.find(topic);
-  if (found != owners_.end() && found->second == owner) return true;
-  const auto counted = topics_of_.find(owner);
-  if (counted != topics_of_.end() && counted->second >= kMaxTopicsOfDevice) return false;
-  if (found == owners_.end() && owners_.size() >= max_topics_) return false;
-  ++topics_of_[owner];
-  if (found == owners_.end()) {
-    owners_.emplace(topic, owner);
-  } else {
-    release(found->second);
-    found->second = owner;
-  }
-  return true;
-}
-
-void RetainedOwners::erase(std::string_view topic) {
-  const auto found = owners_.find(topic);
-  if (found == owners_.end()) return;
-  release(found->second);
-  owners_.erase(found);
-}
-
-void RetainedOwners::release(const DeviceId& device) {
-  const auto counted = topics_of_.find(device);
-  if (--counted->second == 0) topics_of_.erase(counted);
-}
-
-bool RetainedOwners::is_owner(std::string_view topic, const DeviceId& device) const {
-  const auto found = owners_.find(topic);
-  return found != owners_.end() && found->second == device;
 }
 
 }  // namespace muster::auth_plugin

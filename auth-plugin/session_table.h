@@ -10,14 +10,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "auth-plugin/connection_cache.h"
 #include "auth-plugin/session.h"
+#include "auth-plugin/text_hash.h"
 
 namespace muster::auth_plugin {
-
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-};
 
 // SessionTable finds sessions by (Client Identifier, username), which are both the principal. The broker's pointers
 // only pair a DISCONNECT with its connection: they are re-used, and retained messages are checked with a made-up one.
@@ -34,8 +31,14 @@ class SessionTable {
     const void* superseded = nullptr;  // the context that this connection took over from
   };
 
-  // The session that an event of `context` is about; nullptr where there is none.
-  std::shared_ptr<Session> find(const void* context, std::string_view client_id, std::string_view username) const;
+  // The session that an event of `context` is about; nullptr where there is none. Valid until a connection begins or
+  // ends.
+  Session* find(const void* context, std::string_view client_id, std::string_view username) const {
+    if (client_id.empty() || client_id != username) return nullptr;
+    // What the cache knows is live, and of two sessions of a principal the one that lives on this connection is meant.
+    Session* live = connections_.find(context);
+    return live && live->principal == client_id ? live : find_slowly(context, client_id);
+  }
   std::shared_ptr<Session> find_device(const DeviceId& device) const;
   const Live* find_live(const void* context) const;
 
@@ -49,6 +52,8 @@ class SessionTable {
   std::vector<std::shared_ptr<Session>> online_sessions() const;
 
  private:
+  Session* find_slowly(const void* context, std::string_view client_id) const;
+  void cache(const void* context, Session* session);
   void go_offline(const std::shared_ptr<Session>& session);
   void leave_offline(Session& session);
   void forget_offline(Session& session);
@@ -56,30 +61,10 @@ class SessionTable {
   std::unordered_map<std::string, std::shared_ptr<Session>, TextHash, std::equal_to<>> by_principal_;
   std::unordered_map<DeviceId, std::weak_ptr<Session>> by_device_;
   std::unordered_map<const void*, Live> live_;
+  ConnectionCache connections_;                                // part of live_; changes in the same breath
   std::map<std::uint64_t, std::shared_ptr<Session>> offline_;  // each once, longest offline first
   std::uint64_t turns_ = 0;
   const std::size_t max_offline_;
-};
-
-// RetainedOwners remembers which device (by id) retained a message under a topic, so that a message of a deleted device
-// does not pass for one of its successor with the same name. Bounded, for each device too, since the broker is not and
-// one device must not take the room of all others: further topics are refused.
-// Confined to the broker's thread.
-class RetainedOwners {
- public:
-  static constexpr std::size_t kMaxTopicsOfDevice = 256;
-  explicit RetainedOwners(std::size_t max_topics) : max_topics_(max_topics) {}
-  // False where the table, or the device's part of it, is full.
-  bool set(std::string_view topic, const DeviceId& owner);
-  void erase(std::string_view topic);
-  bool is_owner(std::string_view topic, const DeviceId& device) const;
-
- private:
-  void release(const DeviceId& device);
-
-  std::unordered_map<std::string, DeviceId, TextHash, std::equal_to<>> owners_;
-  std::unordered_map<DeviceId, std::size_t> topics_of_;
-  const std::size_t max_topics_;
 };
 
 }  // namespace muster::auth_plugin

@@ -141,10 +141,12 @@ void on_handshake_event(const SSL* ssl, int where, int value) noexcept {
   const int alert = value & 0xff;
   if (!fatal || SSL_get0_peer_certificate(ssl)) return;
   try {
+    const auto* connection = connection_of(ssl);
+    const std::optional<TenantId> tenant = connection ? (*connection)->tenant : std::nullopt;
     if (alert == SSL_AD_CERTIFICATE_REQUIRED) {
-      judge->handshake_refused(reasons::kCertificateMissing, peer_address(ssl));
+      judge->handshake_refused(reasons::kCertificateMissing, peer_address(ssl), tenant);
     } else if (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_PROTOCOL_VERSION) {
-      judge->handshake_refused(reasons::kHandshakeFailed, peer_address(ssl));
+      judge->handshake_refused(reasons::kHandshakeFailed, peer_address(ssl), tenant);
     }
   } catch (...) {
     // Only a count and a line are lost.

@@ -35,8 +35,9 @@ class HandshakeJudge {
   // Tenant of a TLS server name: nullopt where the name says nothing. Reason: tenant.unknown.
   virtual Result<std::optional<TenantId>> tenant_of_server_name(std::string_view name) = 0;
   virtual bool uses_server_names() const = 0;
-  // OpenSSL itself ended a handshake, before or without our verification.
-  virtual void handshake_refused(std::string_view reason, std::string_view address) = 0;
+  // OpenSSL itself ended a handshake, before or without our verification. `tenant`: picked by the TLS server name.
+  virtual void handshake_refused(std::string_view reason, std::string_view address,
+                                 const std::optional<TenantId>& tenant) = 0;
 };
 
 // install_tls_hook registers with OpenSSL, once per process, before the broker makes its SSL objects. The registration

@@ -39,6 +39,7 @@ std::string broker_config_text(const BrokerConfig& config) {
   out += "plugin_opt_trust_domain " + config.trust_domain + "\n";
   out += "plugin_opt_snapshot_folder " + config.snapshot_folder + "\n";
   out += "plugin_opt_state_file " + config.state_file + "\n";
+  out += "plugin_opt_heartbeat_key_file " + config.heartbeat_key_file + "\n";
   out += "plugin_opt_wal_folder " + config.wal_folder + "\n";
   out += "plugin_opt_metrics_file " + config.metrics_file + "\n";
   out += "\nlistener " + std::to_string(config.port) + " " + config.listen_address + "\n";

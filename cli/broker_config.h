@@ -18,6 +18,7 @@ struct BrokerConfig {
   std::string snapshot_folder;
   std::string state_file;
   std::string wal_folder;
+  std::string heartbeat_key_file;
   std::string metrics_file;
   bool runs_as_root = false;
 };

@@ -88,7 +88,10 @@ Result<void> Deployment::start_server() {
 }
 
 Result<void> Deployment::join_edge_once() {
-  if (access(folder_.paths().at("pki/edge.pem").c_str(), F_OK) == 0) return {};
+  const FolderPaths& paths = folder_.paths();
+  const bool joined = access(paths.at("pki/edge.pem").c_str(), F_OK) == 0;
+  // Joined before heartbeats were signed: once more.
+  if (joined && access(paths.heartbeat_key().c_str(), F_OK) == 0) return {};
   return step("edge        joined: certificate, broker's certificate, database role", [this] { return join(); });
 }
 

@@ -82,6 +82,7 @@ Result<void> write_broker_config(const FolderPaths& paths, const Ports& ports) {
   broker.trust_domain = kLocalTrustDomain;
   broker.snapshot_folder = paths.snapshot();
   broker.state_file = paths.at("edge/plugin-state/state");
+  broker.heartbeat_key_file = paths.heartbeat_key();
   broker.wal_folder = paths.at("wal");
   broker.metrics_file = paths.plugin_metrics();
   broker.runs_as_root = getuid() == 0;

@@ -34,6 +34,7 @@ class FolderPaths {
   std::string kek() const { return at("secrets/kek"); }
   std::string infrastructure_root() const { return at("pki/infrastructure-root.pem"); }
   std::string device_root() const { return at("pki/device-root.pem"); }
+  std::string heartbeat_key() const { return at("pki/heartbeat.pub"); }
   std::string ports_file() const { return at("run/ports.json"); }
   std::string snapshot() const { return at("edge/snapshot"); }
   std::string plugin_metrics() const { return at("run/plugin.metrics"); }

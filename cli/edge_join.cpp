@@ -39,6 +39,12 @@ Result<JoinedEdge> join_edge(const EdgeJoinRequest& request) {
   MUSTER_TRY_VOID(write_text(base + "device-root.pem", answer.device_issuers_root, 0644));
   MUSTER_TRY_VOID(write_text(base + "infrastructure-root.pem", answer.infrastructure_root, 0644));
   MUSTER_TRY_VOID(
+      write_text(base + "heartbeat.pub",
+                 "# The broker believes heartbeats for this edge that this key signed (plugin_opt_heartbeat_key_file)."
+                 "\nedge " +
+                     answer.edge_id + "\ned25519 " + answer.heartbeat_key + "\n",
+                 0644));
+  MUSTER_TRY_VOID(
       write_text(joined.password_file, "*:*:*:" + joined.database_role + ":" + answer.database_password + "\n", 0600));
   // Last: whoever finds it finds the rest as well.
   MUSTER_TRY_VOID(write_text(base + "edge.pem", answer.certificate + answer.chain, 0644));

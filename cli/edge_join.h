@@ -22,8 +22,9 @@ struct JoinedEdge {
 };
 
 // join_edge makes the edge's and its broker's keys here, sends the requests with the join token and writes edge.key,
-// edge.pem, broker.key and broker.pem (unless without), device-root.pem, infrastructure-root.pem and edge.pgpass into
-// the folder. Reasons: those of edge::join, http.*, file.write_failed, key.unusable.
+// edge.pem, broker.key and broker.pem (unless without), device-root.pem, infrastructure-root.pem, heartbeat.pub (by
+// which the broker knows the server's heartbeats; edge/agent must not be able to change it) and edge.pgpass into the
+// folder. Reasons: those of edge::join, http.*, file.write_failed, key.unusable.
 Result<JoinedEdge> join_edge(const EdgeJoinRequest& request);
 
 }  // namespace muster::cli

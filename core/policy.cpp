@@ -68,18 +68,45 @@ class PolicyMatcher {
     return rule;
   }
 
+  // What a client asked for. Nearly all templates start with ${tenant}/${device}/, so that part is compared once and
+  // not once for each rule.
+  struct Asked {
+    Asked(const PolicySubject& who, std::string_view what)
+        : subject(who), text(what), below_device(what), own(take_own(who, below_device)) {}
+    const PolicySubject& subject;
+    std::string_view text;
+    std::optional<std::string_view> below_device;  // what follows the device's own two levels, where `own`
+    bool own;
+  };
+
   // The levels of a shared rule start with the share name; a Topic Name is compared with what follows.
-  static bool matches_name(const Rule& rule, const PolicySubject& subject, std::string_view name) {
-    return covers(rule, rule.shared ? 1 : 0, subject, name);
+  static bool matches_name(const Rule& rule, const Asked& name) {
+    return rule.shared ? covers(rule, 1, name.subject, name.text) : covers_plain(rule, name);
   }
 
-  static bool covers_filter(const Rule& rule, const PolicySubject& subject, std::string_view filter) {
-    const bool shared = filter.starts_with(kSharePrefix);
+  static bool covers_filter(const Rule& rule, const Asked& filter) {
+    const bool shared = filter.text.starts_with(kSharePrefix);
     if (shared != rule.shared) return false;
-    return covers(rule, 0, subject, shared ? filter.substr(kSharePrefix.size()) : filter);
+    if (!shared) return covers_plain(rule, filter);
+    return covers(rule, 0, filter.subject, filter.text.substr(kSharePrefix.size()));
   }
 
  private:
+  static bool take_own(const PolicySubject& subject, std::optional<std::string_view>& rest) {
+    return take_value(rest, subject.tenant) && take_value(rest, subject.device);
+  }
+
+  static bool is_only(const Level& level, Segment::Kind kind) {
+    return level.kind == Level::Kind::kSegments && level.segments.size() == 1 && level.segments.front().kind == kind;
+  }
+
+  static bool covers_plain(const Rule& rule, const Asked& asked) {
+    const bool of_device = rule.levels.size() >= 2 && is_only(rule.levels[0], Segment::Kind::kTenant) &&
+                           is_only(rule.levels[1], Segment::Kind::kDevice);
+    if (!of_device) return covers(rule, 0, asked.subject, asked.text);
+    return asked.own && covers(rule, 2, asked.subject, asked.below_device);
+  }
+
   static Result<Level> compile_level(std::string_view text, std::string_view filter) {
     if (text == "+") return Level{Level::Kind::kAnyLevel, {}};
     if (text == "#") return Level{Level::Kind::kRest, {}};
@@ -135,8 +162,9 @@ class PolicyMatcher {
     return Error{ErrorCode::kInvalidArgument, "policy.reaches_beyond_tenant", std::string(filter)};
   }
 
-  static bool covers(const Rule& rule, std::size_t first, const PolicySubject& subject, std::string_view asked) {
-    std::optional<std::string_view> rest = asked;
+  // Compares the levels from `first` on with `rest`; nullopt: no level is left.
+  static bool covers(const Rule& rule, std::size_t first, const PolicySubject& subject,
+                     std::optional<std::string_view> rest) {
     for (std::size_t i = first; i < rule.levels.size(); ++i) {
       const Level& level = rule.levels[i];
       if (level.kind == Level::Kind::kRest) return true;
@@ -217,20 +245,23 @@ Result<Policy> Policy::compile(std::span<const PolicyRule> rules) {
 }
 
 bool Policy::allows_publish(const PolicySubject& subject, std::string_view topic) const {
+  const PolicyMatcher::Asked asked(subject, topic);
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
-    return rule.action == PolicyAction::kPublish && PolicyMatcher::matches_name(rule, subject, topic);
+    return rule.action == PolicyAction::kPublish && PolicyMatcher::matches_name(rule, asked);
   });
 }
 
 bool Policy::allows_subscribe(const PolicySubject& subject, std::string_view filter) const {
+  const PolicyMatcher::Asked asked(subject, filter);
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
-    return rule.action == PolicyAction::kSubscribe && PolicyMatcher::covers_filter(rule, subject, filter);
+    return rule.action == PolicyAction::kSubscribe && PolicyMatcher::covers_filter(rule, asked);
   });
 }
 
 bool Policy::allows_receive(const PolicySubject& subject, std::string_view topic) const {
+  const PolicyMatcher::Asked asked(subject, topic);
   return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
-    return rule.action == PolicyAction::kSubscribe && PolicyMatcher::matches_name(rule, subject, topic);
+    return rule.action == PolicyAction::kSubscribe && PolicyMatcher::matches_name(rule, asked);
   });
 }
 

@@ -8,7 +8,6 @@
 
 #include "core/clock.h"
 #include "core/crc32c.h"
-#include "core/file.h"
 #include "edge/entity_codec.h"
 #include "edge/wire.h"
 
@@ -50,13 +49,6 @@ Result<BytesView> open_file(BytesView file, const Magic& magic) {
     return Error{ErrorCode::kUnsupported, "snapshot.version_unsupported", "the file needs a newer reader"};
   }
   return in.rest();
-}
-
-RawId read_boot_id() {
-  const auto text = read_file("/proc/sys/kernel/random/boot_id", 64);
-  if (!text.ok()) return {};
-  const auto id = parse_raw_id(as_text(*text).substr(0, 36));
-  return id.ok() ? *id : RawId{};
 }
 
 }  // namespace
@@ -119,8 +111,7 @@ Bytes encode_heartbeat(const Heartbeat& heartbeat) {
   out.octets(heartbeat.position.epoch.octets);
   out.u64(heartbeat.position.number);
   out.i64(heartbeat.issued_at.time_since_epoch().count());
-  out.i64(heartbeat.asked_at.count());
-  out.octets(heartbeat.boot_id.octets);
+  out.octets(heartbeat.signature);
   end_file(file);
   return file;
 }
@@ -132,14 +123,22 @@ Result<Heartbeat> decode_heartbeat(BytesView file) {
   heartbeat.position.epoch = RawId{in.array<16>()};
   heartbeat.position.number = in.u64();
   heartbeat.issued_at = UtcTime{std::chrono::seconds{in.i64()}};
-  heartbeat.asked_at = std::chrono::nanoseconds{in.i64()};
-  heartbeat.boot_id = RawId{in.array<16>()};
+  heartbeat.signature = in.array<64>();
   if (!in.ok()) return corrupt("the heartbeat is too short");
   const auto issued = heartbeat.issued_at.time_since_epoch();
-  if (issued < std::chrono::seconds{0} || issued > kMostSeconds || heartbeat.asked_at < std::chrono::seconds{0}) {
-    return corrupt("the heartbeat's times are impossible");
-  }
+  if (issued < std::chrono::seconds{0} || issued > kMostSeconds) return corrupt("the heartbeat's time is impossible");
   return heartbeat;
+}
+
+Bytes heartbeat_message(const EdgeId& edge, const StreamPosition& position, UtcTime issued_at) {
+  Bytes message;
+  WireWriter out{message};
+  out.octets(as_bytes("muster heartbeat v1\n"));
+  out.octets(edge.octets());
+  out.octets(position.epoch.octets);
+  out.u64(position.number);
+  out.i64(issued_at.time_since_epoch().count());
+  return message;
 }
 
 Bytes encode_held_state(const HeldState& state) {
@@ -150,6 +149,7 @@ Bytes encode_held_state(const HeldState& state) {
   out.u64(state.position.number);
   out.count16(state.past_epochs.size());
   for (const RawId& epoch : state.past_epochs) out.octets(epoch.octets);
+  out.i64(state.heartbeat_issued_at.time_since_epoch().count());
   end_file(file);
   return file;
 }
@@ -162,23 +162,28 @@ Result<HeldState> decode_held_state(BytesView file) {
   state.position.number = in.u64();
   for (std::uint16_t left = in.u16(); left > 0 && in.ok(); --left) state.past_epochs.push_back(RawId{in.array<16>()});
   if (!in.ok()) return corrupt("the state is too short");
+  if (in.rest().empty()) return state;  // written before heartbeats were signed
+  const std::chrono::seconds heartbeat{in.i64()};
+  if (!in.ok()) return corrupt("the state is too short");
+  if (heartbeat < std::chrono::seconds{0} || heartbeat > kMostSeconds) return corrupt("the state's time is impossible");
+  state.heartbeat_issued_at = UtcTime{heartbeat};
   return state;
 }
 
-ClockReading read_clocks() {
-  static const RawId boot_id = read_boot_id();
-  return {SystemClock{}.now(), boottime_now(), boot_id};
+ClockReading read_clocks() { return {SystemClock{}.now(), boottime_now()}; }
+
+bool HeartbeatAge::take(UtcTime issued_at, const ClockReading& now) {
+  if (issued_at < newest_ || now.wall + kMaxWallClockLag < issued_at) return false;
+  if (first_seen_ && issued_at == newest_) return true;  // its age counts from when it was seen first
+  newest_ = issued_at;
+  first_seen_ = FirstSeen{std::max(now.wall - issued_at, std::chrono::seconds{0}), now.boottime};
+  return true;
 }
 
-std::optional<std::uint64_t> heartbeat_age(const Heartbeat& heartbeat, const ClockReading& now) {
-  if (now.wall + kMaxWallClockLag < heartbeat.issued_at) return std::nullopt;
-  using std::chrono::seconds;
-  seconds age = now.wall - heartbeat.issued_at;
-  if (heartbeat.boot_id == now.boot_id && heartbeat.boot_id != RawId{}) {
-    age = std::chrono::duration_cast<seconds>(now.boottime - heartbeat.asked_at);
-    if (age < seconds{0}) return std::nullopt;  // written in the future of this very boot: not ours
-  }
-  return static_cast<std::uint64_t>(std::max(age, seconds{0}).count());
+std::optional<std::uint64_t> HeartbeatAge::seconds(const ClockReading& now) const {
+  if (!first_seen_ || now.wall + kMaxWallClockLag < newest_) return std::nullopt;
+  const auto since = std::chrono::duration_cast<std::chrono::seconds>(now.boottime - first_seen_->boottime);
+  return static_cast<std::uint64_t>((first_seen_->age + since).count());
 }
 
 }  // namespace muster::edge

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "edge/identity_change.h"
+#include "edge/identity_view.h"
 
 namespace muster::edge {
 
@@ -33,12 +34,11 @@ Result<Delta> decode_delta(BytesView file);
 std::string delta_name(std::uint64_t to);
 std::optional<std::uint64_t> parse_delta_name(std::string_view name);
 
-// The server said at `issued_at` that `position` was its newest.
+// The server said at `issued_at` that `position` was its newest, and signed that for one edge.
 struct Heartbeat {
   StreamPosition position;
-  UtcTime issued_at{};                  // the server's clock
-  std::chrono::nanoseconds asked_at{};  // CLOCK_BOOTTIME before the edge asked
-  RawId boot_id;                        // of the boot that asked_at counts in
+  UtcTime issued_at{};  // the server's clock
+  HeartbeatSignature signature{};
   friend bool operator==(const Heartbeat&, const Heartbeat&) = default;
 };
 
@@ -46,10 +46,15 @@ Bytes encode_heartbeat(const Heartbeat& heartbeat);
 // Reasons: snapshot.corrupt, snapshot.version_unsupported.
 Result<Heartbeat> decode_heartbeat(BytesView file);
 
+// The octets that the server signs: a heartbeat is good for one edge only, so that an edge that is cut off cannot use
+// what another one was told.
+Bytes heartbeat_message(const EdgeId& edge, const StreamPosition& position, UtcTime issued_at);
+
 // The newest position that the plugin has held, kept so that an older file is refused also after a restart.
 struct HeldState {
   StreamPosition position;
   std::vector<RawId> past_epochs;  // oldest first; a base of one of these is older than what was held
+  UtcTime heartbeat_issued_at{};   // of the newest heartbeat, to within kHeartbeatKeptEvery; zero: none yet
   friend bool operator==(const HeldState&, const HeldState&) = default;
 };
 inline constexpr std::size_t kMaxPastEpochs = 256;
@@ -58,20 +63,37 @@ Bytes encode_held_state(const HeldState& state);
 // Reasons: snapshot.corrupt, snapshot.version_unsupported.
 Result<HeldState> decode_held_state(BytesView file);
 
-// What the clocks say now, for heartbeat_age.
+inline constexpr std::chrono::seconds kHeartbeatKeptEvery{300};
+
 struct ClockReading {
   UtcTime wall{};
   std::chrono::nanoseconds boottime{};
-  RawId boot_id;
 };
 ClockReading read_clocks();
 
-// How far the edge's wall clock may stand behind the server's before the heartbeat stops to count: a wall clock that is
+// How far this host's wall clock may stand behind the server's before heartbeats stop to count: a wall clock that is
 // behind would also take expired certificates for valid ones.
 inline constexpr std::chrono::seconds kMaxWallClockLag{300};
 
-// Seconds since the heartbeat: CLOCK_BOOTTIME within the boot that wrote it, wall time after another boot. nullopt when
-// the wall clock stands behind the heartbeat by more than kMaxWallClockLag.
-std::optional<std::uint64_t> heartbeat_age(const Heartbeat& heartbeat, const ClockReading& now);
+// HeartbeatAge follows the newest heartbeat. Only the server's own time counts, never what the edge says about it: how
+// old a heartbeat was when we saw it first goes by wall time, from then on CLOCK_BOOTTIME counts.
+class HeartbeatAge {
+ public:
+  // Heartbeats issued before `least` are those of the past: somebody kept them.
+  explicit HeartbeatAge(UtcTime least) : newest_(least) {}
+  // False where it is older than the newest, or from a future that this host's clock is too far away from.
+  bool take(UtcTime issued_at, const ClockReading& now);
+  // nullopt: none has been taken, or the wall clock stands behind the newest by more than kMaxWallClockLag.
+  std::optional<std::uint64_t> seconds(const ClockReading& now) const;
+  UtcTime newest() const { return newest_; }
+
+ private:
+  struct FirstSeen {
+    std::chrono::seconds age;
+    std::chrono::nanoseconds boottime;
+  };
+  UtcTime newest_;
+  std::optional<FirstSeen> first_seen_;
+};
 
 }  // namespace muster::edge

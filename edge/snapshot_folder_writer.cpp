@@ -61,8 +61,8 @@ Result<void> SnapshotFolderWriter::write_delta(const StreamPosition& from, const
 }
 
 Result<void> SnapshotFolderWriter::write_heartbeat(const StreamPosition& position, UtcTime issued_at,
-                                                   std::chrono::nanoseconds asked_at) {
-  const Bytes file = encode_heartbeat({position, issued_at, asked_at, read_clocks().boot_id});
+                                                   const HeartbeatSignature& signature) {
+  const Bytes file = encode_heartbeat({position, issued_at, signature});
   return write_file_durably(heartbeat_path(config_.folder), file, config_.file_mode);
 }
 

@@ -21,6 +21,7 @@
 
 #include "core/clock.h"
 #include "edge/identity_change.h"
+#include "edge/identity_view.h"
 #include "edge/snapshot_view.h"
 
 namespace muster::edge {
@@ -50,10 +51,9 @@ class SnapshotFolderWriter {
   Result<void> write_delta(const StreamPosition& from, const StreamPosition& to,
                            std::span<const IdentityChange> changes);
 
-  // Says that the server's newest position was `position` at `issued_at` (the server's clock). `asked_at` is
-  // CLOCK_BOOTTIME from before the request went out, so that the age is never counted too short.
+  // Passes on that the server's newest position was `position` at `issued_at`, with the server's signature of that.
   // Reason: file.write_failed.
-  Result<void> write_heartbeat(const StreamPosition& position, UtcTime issued_at, std::chrono::nanoseconds asked_at);
+  Result<void> write_heartbeat(const StreamPosition& position, UtcTime issued_at, const HeartbeatSignature& signature);
 
   bool wants_compaction() const;
   // Writes view() as a new base and drops the deltas. Reasons: those of write_base.

@@ -4,11 +4,13 @@
 // is missing or malformed, is an error, since it might take a right away. Fields that we do not know are skipped.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "edge/identity_change.h"
+#include "edge/identity_view.h"
 
 namespace muster::edge {
 
@@ -17,6 +19,8 @@ struct StreamBegin {
   StreamPosition from;      // of a list of changes; of a snapshot equal to `position`
   StreamPosition position;  // what the stream leads to
   UtcTime issued_at{};      // the server's clock
+  // Of the heartbeat that this answer is; absent where the server could not sign.
+  std::optional<HeartbeatSignature> signature;
 };
 
 struct StreamEnd {

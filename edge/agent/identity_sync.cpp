@@ -39,6 +39,8 @@ IdentitySync::IdentitySync(IdentitySyncConfig config, SnapshotFolderWriter folde
       changes_(metrics.counter("muster_edge_changes_applied_total", "Entities applied from the change stream")),
       failures_(metrics.counter("muster_edge_sync_failures_total", "Requests to the server that failed")),
       digest_mismatches_(metrics.counter("muster_edge_digest_mismatches_total", "Times that edge and server differed")),
+      unsigned_heartbeats_(metrics.counter("muster_edge_unsigned_heartbeats_total",
+                                           "Answers without the server's signature, which no broker believes")),
       position_(metrics.gauge("muster_edge_snapshot_position", "Number of the change that the snapshot holds")) {
   show_position();
 }
@@ -109,7 +111,6 @@ Result<IdentitySync::Stream> IdentitySync::fetch(const std::string& target, std:
 }
 
 Result<void> IdentitySync::load_everything() {
-  const auto asked_at = boottime_now();
   int status = 0;
   MUSTER_TRY(const Stream stream, fetch("/v1/edge/snapshot", kSnapshotTimeout, status));
   EntityDigest digest;
@@ -134,12 +135,11 @@ Result<void> IdentitySync::load_everything() {
   show_position();
   answered();
   log_.info("identity snapshot loaded", {{"number", position.number}, {"entities", stream.entities.size()}});
-  return folder_.write_heartbeat(position, stream.begin.issued_at, asked_at);
+  return pass_on_heartbeat(stream.begin);
 }
 
 Result<void> IdentitySync::follow() {
   const StreamPosition held = folder_.view()->position();
-  const auto asked_at = boottime_now();
   // The first answer after a start is wanted at once: until it comes the edge cannot say that it is well.
   const auto wait = answered_at_ < 0 ? std::chrono::milliseconds{0} : config_.poll_wait;
   int status = 0;
@@ -151,10 +151,10 @@ Result<void> IdentitySync::follow() {
     return {};
   }
   if (!stream.ok()) return stream.error();
-  return apply(*stream, asked_at);
+  return apply(*stream);
 }
 
-Result<void> IdentitySync::apply(const Stream& stream, std::chrono::nanoseconds asked_at) {
+Result<void> IdentitySync::apply(const Stream& stream) {
   const StreamPosition held = folder_.view()->position();
   if (stream.begin.is_snapshot || stream.begin.from != held) {
     reload_ = true;
@@ -179,7 +179,14 @@ Result<void> IdentitySync::apply(const Stream& stream, std::chrono::nanoseconds 
     show_position();
   }
   answered();
-  return folder_.write_heartbeat(stream.begin.position, stream.begin.issued_at, asked_at);
+  return pass_on_heartbeat(stream.begin);
+}
+
+// What the server did not sign, brokers would not believe.
+Result<void> IdentitySync::pass_on_heartbeat(const StreamBegin& begin) {
+  if (begin.signature) return folder_.write_heartbeat(begin.position, begin.issued_at, *begin.signature);
+  unsigned_heartbeats_.add();
+  return {};
 }
 
 Result<void> IdentitySync::compare_digests() {

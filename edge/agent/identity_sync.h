@@ -49,7 +49,8 @@ class IdentitySync {
   Result<void> step();
   Result<void> load_everything();
   Result<void> follow();
-  Result<void> apply(const Stream& stream, std::chrono::nanoseconds asked_at);
+  Result<void> apply(const Stream& stream);
+  Result<void> pass_on_heartbeat(const StreamBegin& begin);
   Result<void> compare_digests();
   bool equals_without_expired(const std::string& digest) const;
   Result<Stream> fetch(const std::string& target, std::chrono::milliseconds read_timeout, int& status);
@@ -70,6 +71,7 @@ class IdentitySync {
   Counter& changes_;
   Counter& failures_;
   Counter& digest_mismatches_;
+  Counter& unsigned_heartbeats_;
   Gauge& position_;
 };
 

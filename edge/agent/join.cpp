@@ -44,10 +44,12 @@ Result<JoinAnswer> join(http::Client& client, const JoinRequest& request) {
                     text_or_empty(object, "broker_chain"),
                     text_or_empty(object, "infrastructure_root"),
                     text_or_empty(object, "device_issuers_root"),
+                    text_or_empty(object, "heartbeat_key"),
                     text_or_empty(database, "role"),
                     text_or_empty(database, "password")};
-  const bool complete = !joined.edge_id.empty() && !joined.certificate.empty() && !joined.infrastructure_root.empty() &&
-                        !joined.database_role.empty() && !joined.database_password.empty() &&
+  const bool complete = !joined.edge_id.empty() && !joined.heartbeat_key.empty() && !joined.certificate.empty() &&
+                        !joined.infrastructure_root.empty() && !joined.database_role.empty() &&
+                        !joined.database_password.empty() &&
                         (request.broker_csr.empty() || !joined.broker_certificate.empty());
   if (!complete) return Error{ErrorCode::kCorrupt, "edge.join_malformed", "the answer lacks a field"};
   return joined;

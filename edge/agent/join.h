@@ -25,6 +25,7 @@ struct JoinAnswer {
   std::string broker_chain;
   std::string infrastructure_root;
   std::string device_issuers_root;  // empty where the server sent none
+  std::string heartbeat_key;        // base64 of the public key that brokers know the server's heartbeats by
   std::string database_role;
   std::string database_password;
 };

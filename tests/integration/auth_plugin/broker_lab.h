@@ -22,6 +22,7 @@
 #include "edge/wal_reader.h"
 #include "integration/auth_plugin/mqtt_client.h"
 #include "support/free_port.h"
+#include "support/heartbeat_signer.h"
 #include "support/process.h"
 #include "support/temp_folder.h"
 
@@ -53,6 +54,7 @@ class BrokerLab : public testing::Test {
       std::filesystem::create_directories(folder_ / name);
       ::chmod((folder_ / name).c_str(), 0755);
     }
+    heartbeat_signer_.write_key_file(path("heartbeat.pub"));
     a1_ = make_device(acme_, "d1");
     a2_ = make_device(acme_, "d2");
     b1_ = make_device(beta_, "d1");
@@ -119,7 +121,10 @@ class BrokerLab : public testing::Test {
     heartbeat();
   }
 
-  void heartbeat() { ASSERT_TRUE(writer_->write_heartbeat(position_, SystemClock().now(), boottime_now()).ok()); }
+  void heartbeat() {
+    const UtcTime now = SystemClock().now();
+    ASSERT_TRUE(writer_->write_heartbeat(position_, now, heartbeat_signer_.sign(position_, now)).ok());
+  }
 
   void start_broker(const std::string& extra_options = "", const std::vector<std::string>& environment = {}) {
     port_ = free_port();
@@ -134,7 +139,8 @@ class BrokerLab : public testing::Test {
            << "plugin_opt_broker_config " << path("mosquitto.conf") << "\nplugin_opt_snapshot_folder "
            << path("snapshot") << "\nplugin_opt_state_file " << path("state/plugin.state") << "\nplugin_opt_wal_folder "
            << path("wal") << "\nplugin_opt_trust_domain " << kTrustDomain << "\nplugin_opt_metrics_file "
-           << path("metrics.prom") << "\nplugin_opt_wal_segment_bytes 8388608\nplugin_opt_wal_min_free_bytes 1048576\n"
+           << path("metrics.prom") << "\nplugin_opt_heartbeat_key_file " << path("heartbeat.pub")
+           << "\nplugin_opt_wal_segment_bytes 8388608\nplugin_opt_wal_min_free_bytes 1048576\n"
            << extra_options << "listener " << port_ << " 127.0.0.1\nmax_qos 1\ntls_version tlsv1.2\n"
            << "cafile " << path("server.pem") << "\ncertfile " << path("server.pem") << "\nkeyfile "
            << path("server.key") << "\nrequire_certificate true\n";
@@ -228,6 +234,7 @@ class BrokerLab : public testing::Test {
   std::string path(const std::string& name) const { return (folder_ / name).string(); }
 
   TempFolder folder_;
+  HeartbeatSigner heartbeat_signer_;
   std::uint16_t port_ = 0;
   ChildProcess broker_;
   Tenant acme_, beta_;

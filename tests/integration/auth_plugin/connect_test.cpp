@@ -92,6 +92,14 @@ TEST_F(PluginConnect, ForgedAndUnlistedCertificatesAreRefused) {
         "chain.eku_client_auth_missing", "chain.leaf_is_ca", "certificate.not_listed", "tenant.mismatch"}) {
     EXPECT_TRUE(denied_for(reason)) << reason;
   }
+  // What acme's own key signed is acme's business; what a stranger signed, or signed for another's name, names nobody.
+  for (const char* reason : {"chain.expired", "chain.not_yet_valid", "chain.eku_client_auth_missing",
+                             "chain.leaf_is_ca", "certificate.not_listed"}) {
+    EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/d1", reason); })) << reason;
+  }
+  EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/", "tenant.mismatch"); }));
+  EXPECT_FALSE(recorded(RecordKind::kDenial, "acme/d1", "chain.anchor_unknown"));
+  EXPECT_FALSE(recorded(RecordKind::kDenial, "beta/d1"));
 }
 
 TEST_F(PluginConnect, TheRegistrysWordCounts) {
@@ -173,6 +181,42 @@ TEST_F(PluginConnect, ServerNamePicksTheTenant) {
   EXPECT_EQ(code("broker.example"), 0);
   EXPECT_EQ(code("beta.mqtt.test"), -1);
   EXPECT_EQ(code("nobody.mqtt.test"), -1);
+  MqttOptions with = options(a1_);
+  with.server_name = "beta.mqtt.test";
+  EXPECT_EQ(connack_of(nullptr, with), -1);
+  // The tenant whose door it was hears of both, and of no name that it does not own.
+  for (const char* reason : {"chain.anchor_unknown", "connect.certificate_missing"}) {
+    EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "beta/", reason); })) << reason;
+  }
+  EXPECT_FALSE(recorded(RecordKind::kDenial, "acme/d1"));
+}
+
+TEST_F(PluginConnect, HeartbeatOfTheEdgeItselfKeepsNothingFresh) {
+  write_snapshot(everything());
+  start_broker("plugin_opt_max_snapshot_age_seconds 3\n");
+  ASSERT_EQ(connack_of(&a1_.credential, options(a1_)), 0);
+  const UtcTime known = SystemClock().now();
+  const auto signature = heartbeat_signer_.sign(position_, known);
+  ASSERT_TRUE(writer_->write_heartbeat(position_, known, signature).ok());
+
+  // A host's edge that wants to look fresh: its own signature, the server's for another time, for another edge.
+  const auto attempts = [&] {
+    const UtcTime now = SystemClock().now();
+    (void)writer_->write_heartbeat(position_, now, HeartbeatSigner().sign(position_, now));
+    const bool in_by_own = connack_of(&a1_.credential, options(a1_)) == 0;
+    (void)writer_->write_heartbeat(position_, now, signature);
+    const bool in_by_other_time = connack_of(&a1_.credential, options(a1_)) == 0;
+    const auto for_other = heartbeat_signer_.sign(edge::heartbeat_message(EdgeId::random(), position_, now));
+    (void)writer_->write_heartbeat(position_, now, for_other);
+    const bool in_by_other_edge = connack_of(&a1_.credential, options(a1_)) == 0;
+    (void)writer_->write_heartbeat(position_, known, signature);  // once more what was good once
+    return in_by_own || in_by_other_time || in_by_other_edge || connack_of(&a1_.credential, options(a1_)) == 0;
+  };
+  EXPECT_TRUE(eventually([&] { return !attempts(); }));
+  EXPECT_TRUE(denied_for("snapshot.stale"));
+  EXPECT_FALSE(attempts());
+  heartbeat();
+  EXPECT_TRUE(eventually([&] { return connack_of(&a1_.credential, options(a1_)) == 0; }));
 }
 
 TEST_F(PluginConnect, UnsafeBrokerConfigurationIsNotServed) {
@@ -183,6 +227,7 @@ TEST_F(PluginConnect, UnsafeBrokerConfigurationIsNotServed) {
                                   << "/muster_auth.so\nplugin_opt_broker_config " << path("bad.conf")
                                   << "\nplugin_opt_snapshot_folder " << path("snapshot") << "\nplugin_opt_state_file "
                                   << path("state/s") << "\nplugin_opt_wal_folder " << path("wal")
+                                  << "\nplugin_opt_heartbeat_key_file " << path("heartbeat.pub")
                                   << "\nplugin_opt_trust_domain " << kTrustDomain << "\n";
   const ExitStatus status = run({.command = {"mosquitto", "-c", path("bad.conf")},
                                  .environment = {},

@@ -21,6 +21,9 @@
 namespace muster::edge {
 namespace {
 
+// What the server signs is passed on as it is.
+constexpr HeartbeatSignature kSignature = {1, 2, 3};
+
 using test_support::eventually;
 
 // What the server's edge listener says, over plain HTTP: TLS is the client's part and tested there.
@@ -96,7 +99,8 @@ class FakeServer {
  private:
   std::string head(const char* type) const {
     return std::string{R"({"type":")"} + type + R"(","epoch":")" + to_uuid_text(position_.epoch) + R"(","number":)" +
-           std::to_string(position_.number) + R"(,"issued_at":")" + to_rfc3339(SystemClock{}.now()) + "\"";
+           std::to_string(position_.number) + R"(,"issued_at":")" + to_rfc3339(SystemClock{}.now()) +
+           R"(","signature":")" + to_base64(kSignature) + "\"";
   }
   std::string tail(std::size_t count) const {
     return truncate_streams ? "" : R"({"type":"end","count":)" + std::to_string(count) + "}\n";
@@ -172,7 +176,11 @@ class IdentitySyncTest : public ::testing::Test {
   IdentitySyncTest() {
     std::filesystem::create_directory(folder());
     std::filesystem::create_directory(temp_ / "state");
-    reader_ = SnapshotFolder::create({.folder = folder(), .state_file = (temp_ / "state" / "held").string()}).value();
+    SnapshotFolderConfig config;
+    config.folder = folder();
+    config.state_file = (temp_ / "state" / "held").string();
+    config.is_signed = [](BytesView, BytesView signature) { return std::ranges::equal(signature, kSignature); };
+    reader_ = SnapshotFolder::create(std::move(config)).value();
   }
   ~IdentitySyncTest() override { stop(); }
 
@@ -294,7 +302,7 @@ TEST_F(IdentitySyncTest, GoesOnAfterARestartOfTheEdge) {
 
 TEST_F(IdentitySyncTest, JoinsWithAOneTimeToken) {
   server_->join_answer =
-      R"({"edge_id":"e","certificate":"C","chain":"CH","infrastructure_root":"R","database":{"role":"r","password":"p"}})";
+      R"({"edge_id":"e","certificate":"C","chain":"CH","infrastructure_root":"R","heartbeat_key":"K","database":{"role":"r","password":"p"}})";
   http::Client client = server_->client();
   const auto joined = join(client, {"token", "CSR", ""});
   ASSERT_TRUE(joined.ok());

@@ -11,11 +11,10 @@ namespace {
 using Options = std::vector<std::pair<std::string_view, std::string_view>>;
 
 Options with(std::initializer_list<std::pair<std::string_view, std::string_view>> more) {
-  Options options = {{"broker_config", "/etc/mosquitto/mosquitto.conf"},
-                     {"snapshot_folder", "/var/lib/muster/edge/snapshot"},
-                     {"state_file", "/var/lib/mosquitto/muster/state"},
-                     {"wal_folder", "/var/lib/muster/wal"},
-                     {"trust_domain", "devices.example"}};
+  Options options = {
+      {"broker_config", "/etc/mosquitto/mosquitto.conf"},  {"snapshot_folder", "/var/lib/muster/edge/snapshot"},
+      {"state_file", "/var/lib/mosquitto/muster/state"},   {"wal_folder", "/var/lib/muster/wal"},
+      {"heartbeat_key_file", "/etc/muster/heartbeat.pub"}, {"trust_domain", "devices.example"}};
   options.insert(options.end(), more.begin(), more.end());
   return options;
 }
@@ -34,6 +33,9 @@ TEST(PluginOptions, RefuseWhatTheyDoNotUnderstand) {
     EXPECT_FALSE(PluginOptions::parse(with({{"edge_uid", user}})).ok()) << user;
   }
   EXPECT_FALSE(PluginOptions::parse(with({{"edge_user", "998"}})).ok());
+  Options without_key = with({});
+  std::erase_if(without_key, [](const auto& option) { return option.first == "heartbeat_key_file"; });
+  EXPECT_FALSE(PluginOptions::parse(without_key).ok()) << "whose heartbeats count is not left open";
   EXPECT_FALSE(PluginOptions::parse(with({{"wal_max_bytes", "1e9"}})).ok());
 }
 

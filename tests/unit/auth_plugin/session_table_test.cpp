@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "auth-plugin/retained_owners.h"
+
 namespace muster::auth_plugin {
 namespace {
 
@@ -29,8 +31,8 @@ class SessionTableOf : public testing::Test {
 TEST_F(SessionTableOf, FindsByIdAndUsernameTogether) {
   const auto session = table_.admit(kFirst, session_of("acme/d1", device_));
 
-  EXPECT_EQ(table_.find(kFirst, "acme/d1", "acme/d1"), session);
-  EXPECT_EQ(table_.find(kMadeUp, "acme/d1", "acme/d1"), session) << "the sender of a retained message";
+  EXPECT_EQ(table_.find(kFirst, "acme/d1", "acme/d1"), session.get());
+  EXPECT_EQ(table_.find(kMadeUp, "acme/d1", "acme/d1"), session.get()) << "the sender of a retained message";
   EXPECT_EQ(table_.find(kFirst, "acme/d1", "acme/d2"), nullptr);
   EXPECT_EQ(table_.find(kFirst, "", ""), nullptr);
 }
@@ -63,10 +65,11 @@ TEST_F(SessionTableOf, DeviceMadeAgainUnderTheNameStartsAfresh) {
   EXPECT_NE(fresh, old);
   EXPECT_TRUE(fresh->queue_is_foreign);
   EXPECT_TRUE(fresh->subscriptions.empty());
-  EXPECT_EQ(table_.find(kFirst, "acme/d1", "acme/d1"), old) << "until it is taken over, the old connection is its own";
+  EXPECT_EQ(table_.find(kFirst, "acme/d1", "acme/d1"), old.get())
+      << "until it is taken over, the old connection is its own";
   table_.disconnect(kFirst);
   EXPECT_EQ(table_.find(kFirst, "acme/d1", "acme/d1"), nullptr) << "a late will of the old device is nobody's";
-  EXPECT_EQ(table_.find(kSecond, "acme/d1", "acme/d1"), fresh);
+  EXPECT_EQ(table_.find(kSecond, "acme/d1", "acme/d1"), fresh.get());
 }
 
 TEST_F(SessionTableOf, OfflineSessionsAreBounded) {

@@ -219,12 +219,13 @@ TEST_F(SnapshotFolderTest, CountsTheAgeOfTheStateThatItHolds) {
   ASSERT_TRUE(folder->refresh().ok());
   EXPECT_FALSE(folder->age_seconds()) << "no heartbeat yet";
 
-  const UtcTime now = SystemClock{}.now();
-  ASSERT_TRUE(edge.write_heartbeat(at(1), now, boottime_now() - std::chrono::seconds{30}).ok());
+  const UtcTime then = SystemClock{}.now() - std::chrono::seconds{30};
+  ASSERT_TRUE(edge.write_heartbeat(at(1), then, signature_of(1, then)).ok());
   ASSERT_TRUE(folder->refresh().ok());
   EXPECT_NEAR(static_cast<double>(folder->age_seconds().value()), 30, 2);
 
-  ASSERT_TRUE(edge.write_heartbeat(at(9), now, boottime_now()).ok());
+  const UtcTime now = SystemClock{}.now();
+  ASSERT_TRUE(edge.write_heartbeat(at(9), now, signature_of(9, now)).ok());
   ASSERT_TRUE(folder->refresh().ok());
   EXPECT_GE(folder->age_seconds().value(), 30U) << "a heartbeat for a state that we do not hold does not count";
 }

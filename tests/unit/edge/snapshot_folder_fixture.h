@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
+#include "edge/folder_files.h"
 #include "edge/snapshot_folder_writer.h"
 #include "unit/edge/edge_fixture.h"
 
@@ -18,7 +20,23 @@ class SnapshotFolderTest : public ::testing::Test {
 
   SnapshotFolderWriter writer() { return SnapshotFolderWriter::open({.folder = folder_}).value(); }
   std::unique_ptr<SnapshotFolder> reader() {
-    return SnapshotFolder::create({.folder = folder_, .state_file = state_folder_ + "/held"}).value();
+    SnapshotFolderConfig config;
+    config.folder = folder_;
+    config.state_file = state_folder_ + "/held";
+    config.edge_id = edge_id_;
+    config.is_signed = [](BytesView message, BytesView signature) {
+      return std::ranges::equal(signature, sign(message));
+    };
+    return SnapshotFolder::create(std::move(config)).value();
+  }
+  // A stand-in for the server's signature, which here is all that is known of the message.
+  static HeartbeatSignature sign(BytesView message) {
+    HeartbeatSignature signature{};
+    std::ranges::copy(message.last(std::min(message.size(), signature.size())), signature.begin());
+    return signature;
+  }
+  HeartbeatSignature signature_of(std::uint64_t number, UtcTime issued_at) const {
+    return sign(heartbeat_message(edge_id_, at(number), issued_at));
   }
   StreamPosition at(std::uint64_t number) const { return {epoch_, number}; }
   std::string refusal(SnapshotFolder& folder) {
@@ -33,6 +51,7 @@ class SnapshotFolderTest : public ::testing::Test {
   std::string folder_;
   std::string state_folder_;
   RawId epoch_ = random_raw_id();
+  const EdgeId edge_id_ = EdgeId::random();
 };
 
 }  // namespace muster::edge

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// The gatekeeper's part for topics and messages.
+#include "auth-plugin/topic_gate.h"
+
 #include <algorithm>
 
-#include "auth-plugin/gatekeeper.h"
 #include "auth-plugin/reasons.h"
+#include "auth-plugin/registry_standing.h"
 
 namespace muster::auth_plugin {
 namespace {
@@ -22,29 +22,35 @@ constexpr std::string_view name_of(AclAccess access) {
 
 }  // namespace
 
-void Gatekeeper::refresh_standing(Session& session) {
+void TopicGate::refresh_standing(Session& session) {
   const IdentityState* state = parts_.identity.current();
   if (state && session.standing.generation != state->generation) session.standing = standing_of(*state, session);
 }
 
-bool Gatekeeper::answer(Session& session, AclAccess access, std::string_view topic) {
+bool TopicGate::deny(Session& session, AclAccess access, std::string_view reason, std::string_view topic) {
+  parts_.metrics.acl_decided(access, reason);
+  parts_.journal.denied(session, name_of(access), reason, topic);
+  return false;
+}
+
+bool TopicGate::answer(Session& session, AclAccess access, std::string_view topic) {
   refresh_standing(session);
   const std::string_view reason = decide_acl(session, access, topic, parts_.clock.now());
-  parts_.metrics.acl_decided(access, reason);
-  if (!reason.empty()) journal_.denied(session, name_of(access), reason, topic);
-  return reason.empty();
+  if (!reason.empty()) return deny(session, access, reason, topic);
+  parts_.metrics.acl_decided(access, {});
+  return true;
 }
 
 // The broker asks the same question for a publish, for a will (its connection has ended, or is being taken over) and
 // for the sender of a retained message that somebody is about to receive.
-AclAccess Gatekeeper::access_of_write(const ClientView& client, const Session& session) const {
+AclAccess TopicGate::access_of_write(const ClientView& client, const Session& session) const {
   if (!client.has_address) return AclAccess::kRetained;
   const bool publishing = session.online && session.context == client.context;
   return publishing ? AclAccess::kPublish : AclAccess::kWill;
 }
 
-bool Gatekeeper::may_write(const ClientView& client, const MessageView& message) {
-  const auto session = sessions_.find(client.context, client.id, client.username);
+bool TopicGate::may_write(const ClientView& client, const MessageView& message) {
+  Session* session = parts_.sessions.find(client.context, client.id, client.username);
   if (!session) {
     parts_.metrics.acl_decided(AclAccess::kPublish, reasons::kSessionUnknown);
     return false;
@@ -53,34 +59,30 @@ bool Gatekeeper::may_write(const ClientView& client, const MessageView& message)
   if (!answer(*session, access, message.topic)) return false;
   if (access == AclAccess::kRetained) {
     if (retained_.is_owner(message.topic, session->device_id)) return true;
-    parts_.metrics.acl_decided(access, reasons::kRetainedByAnother);
-    journal_.denied(*session, name_of(access), reasons::kRetainedByAnother, message.topic);
-    return false;
+    return deny(*session, access, reasons::kRetainedByAnother, message.topic);
   }
   if (message.retain && !remember_retained(message, *session)) {
-    parts_.metrics.acl_decided(access, reasons::kRetainedTableFull);
-    journal_.denied(*session, name_of(access), reasons::kRetainedTableFull, message.topic);
-    return false;
+    return deny(*session, access, reasons::kRetainedTableFull, message.topic);
   }
-  if (access == AclAccess::kWill) journal_.will_sent(*session, message);
+  if (access == AclAccess::kWill) parts_.journal.will_sent(*session, message);
   return true;
 }
 
-bool Gatekeeper::remember_retained(const MessageView& message, const Session& session) {
+bool TopicGate::remember_retained(const MessageView& message, const Session& session) {
   if (!message.payload.empty()) return retained_.set(message.topic, session.device_id);
   retained_.erase(message.topic);  // an empty payload deletes [MQTT5 3.3.1.3]
   return true;
 }
 
-bool Gatekeeper::may_receive(const ClientView& client, std::string_view topic) {
-  const auto session = sessions_.find(client.context, client.id, client.username);
+bool TopicGate::may_receive(const ClientView& client, std::string_view topic) {
+  Session* session = parts_.sessions.find(client.context, client.id, client.username);
   if (session) return answer(*session, AclAccess::kReceive, topic);
   parts_.metrics.acl_decided(AclAccess::kReceive, reasons::kSessionUnknown);
   return false;
 }
 
-bool Gatekeeper::may_subscribe(const ClientView& client, std::string_view filter) {
-  const auto session = sessions_.find(client.context, client.id, client.username);
+bool TopicGate::may_subscribe(const ClientView& client, std::string_view filter) {
+  Session* session = parts_.sessions.find(client.context, client.id, client.username);
   if (!session) {
     parts_.metrics.acl_decided(AclAccess::kSubscribe, reasons::kSessionUnknown);
     return false;
@@ -93,30 +95,42 @@ bool Gatekeeper::may_subscribe(const ClientView& client, std::string_view filter
   if (first && client.clean_start) filters.clear();  // the broker has dropped those of the connections before
   if (std::ranges::find(filters, filter) != filters.end()) return true;
   if (filters.size() >= Session::kMaxSubscriptions) {
-    parts_.metrics.acl_decided(AclAccess::kSubscribe, reasons::kTooManySubscriptions);
-    journal_.denied(*session, name_of(AclAccess::kSubscribe), reasons::kTooManySubscriptions, filter);
-    return false;
+    return deny(*session, AclAccess::kSubscribe, reasons::kTooManySubscriptions, filter);
   }
   filters.emplace_back(filter);
   return true;
 }
 
-void Gatekeeper::unsubscribed(const ClientView& client, std::string_view filter) {
-  const auto session = sessions_.find(client.context, client.id, client.username);
+void TopicGate::unsubscribed(const ClientView& client, std::string_view filter) {
+  Session* session = parts_.sessions.find(client.context, client.id, client.username);
   if (session) std::erase(session->subscriptions, filter);
 }
 
-PublishAnswer Gatekeeper::publish(const ClientView& client, const MessageView& message) {
-  const auto* live = sessions_.find_live(client.context);
-  if (!live || live->session->principal != client.id || client.id != client.username) return PublishAnswer::kCut;
-  live->session->queue_is_foreign = false;
-  const auto sequence = journal_.published(*live->session, live->facts, message);
-  if (!sequence.ok()) {
-    journal_.denied(*live->session, "publish", sequence.error().reason, message.topic);
-    return PublishAnswer::kCut;
+bool TopicGate::still_allows_subscriptions(const Session& session) const {
+  const UtcTime now = parts_.clock.now();
+  return std::ranges::all_of(session.subscriptions, [&](const std::string& filter) {
+    return decide_acl(session, AclAccess::kSubscribe, filter, now).empty();
+  });
+}
+
+void TopicGate::look_for_gone_owners(const Recheck& recheck) {
+  const IdentityState* state = parts_.identity.current();
+  const bool tenant_gone =
+      state && std::ranges::any_of(recheck.tenants, [&](const TenantId& tenant) { return !is_held(*state, tenant); });
+  if (recheck.everything || tenant_gone) {
+    suspects_ = retained_.owners();
+    return;
   }
-  if (sequence.value() > 0) live->facts.hold->require(sequence.value());
-  return PublishAnswer::kAccept;
+  for (const DeviceId& device : recheck.devices) {
+    if (retained_.owns_any(device)) suspects_.push_back(device);
+  }
+}
+
+void TopicGate::look_at_owner() {
+  const DeviceId owner = suspects_.back();
+  suspects_.pop_back();
+  const IdentityState* state = parts_.identity.current();
+  if (state && !is_held(*state, owner)) retained_.forget(owner);
 }
 
 }  // namespace muster::auth_plugin
