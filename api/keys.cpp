@@ -12,10 +12,7 @@ Result<http::Response> show(Call& call) {
     out.key("key_encryption_keys").array([&] {
       for (const enroll::KeyEncryptionKeyUse& one : use.key_encryption_keys) {
         out.object([&] {
-          out.field("id", one.id)
-              .field("primary", one.primary)
-              .field("loaded", one.loaded)
-              .field("keys", one.keys);
+          out.field("id", one.id).field("primary", one.primary).field("loaded", one.loaded).field("keys", one.keys);
         });
       }
     });

@@ -9,7 +9,8 @@
 
 namespace muster::ca {
 
-// KeyEncryptionKey wraps the data keys of private keys; ca/key_ring.h reads it from its file. Move-only, wiped on destruction; immutable, thread-safe.
+// KeyEncryptionKey wraps the data keys of private keys; ca/key_ring.h reads it from its file. Move-only, wiped on
+// destruction; immutable, thread-safe.
 class KeyEncryptionKey {
  public:
   using Id = std::array<std::uint8_t, 8>;

@@ -18,7 +18,7 @@ namespace muster::enroll {
 inline constexpr std::size_t kMaxRewrapsPerCall = 1000;
 
 struct KeyEncryptionKeyUse {
-  std::string id;       // lower-case hexadecimal
+  std::string id;  // lower-case hexadecimal
   bool primary = false;
   bool loaded = false;  // it stands in the server's file: false with keys > 0 means CAs that cannot be loaded
   std::int64_t keys = 0;
@@ -34,9 +34,9 @@ struct RewrapProgress {
     IssuerId issuer;
     std::string reason;
   };
-  std::string primary;          // under which they are now
-  std::int64_t rewrapped = 0;   // by this call
-  std::int64_t remaining = 0;   // under other keys, failures among them
+  std::string primary;         // under which they are now
+  std::int64_t rewrapped = 0;  // by this call
+  std::int64_t remaining = 0;  // under other keys, failures among them
   std::vector<Failure> failures;
   KeyId next;  // where the next call goes on; nil: at the end
 };

@@ -77,9 +77,7 @@ class Hierarchy {
 
   // A key pair of which only the public half is kept.
   Bytes fresh_spki() {
-    return signer.generate({TenantId{}, IssuerId::random(), subject_name("unused")}, x509::KeyKind::kP256)
-        .value()
-        .spki;
+    return signer.generate({TenantId{}, IssuerId::random(), subject_name("unused")}, x509::KeyKind::kP256).value().spki;
   }
 
   CertificateSubject device_subject(const std::string& device, const std::string& tenant = "acme") {
