@@ -102,6 +102,16 @@ Result<nlohmann::json> ApiSession::call(const std::string& method, const std::st
   return answer;
 }
 
+Result<std::string> ApiSession::fetch(const std::string& target) {
+  http::ClientRequest request;
+  request.method = "GET";
+  request.target = target;
+  MUSTER_TRY(http::ClientResponse response, client_.send(request));
+  if (response.status < 400) return std::move(response.body);
+  const nlohmann::json answer = nlohmann::json::parse(response.body, nullptr, false);
+  return Error{ErrorCode::kFailedPrecondition, kServerRefused, "GET " + target + ": " + refusal(response, answer)};
+}
+
 Result<nlohmann::json> ApiSession::get(const std::string& target) { return call("GET", target, nullptr); }
 
 Result<std::vector<nlohmann::json>> ApiSession::list(const std::string& target) {

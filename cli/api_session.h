@@ -37,6 +37,8 @@ class ApiSession {
   // server.answer_malformed.
   Result<nlohmann::json> call(const std::string& method, const std::string& target, const nlohmann::json& body);
   Result<nlohmann::json> get(const std::string& target);
+  // The octets of an answer that is not JSON. Reasons as call().
+  Result<std::string> fetch(const std::string& target);
   // All pages of a list.
   Result<std::vector<nlohmann::json>> list(const std::string& target);
 

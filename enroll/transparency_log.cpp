@@ -54,6 +54,12 @@ Result<std::unique_ptr<TransparencyLog>> TransparencyLog::open(db::ConnectionPoo
       new TransparencyLog(std::move(key), std::move(row.origin), std::move(row.public_key)));
 }
 
+Result<std::string> TransparencyLog::sign(const ca::TreeHead& head) const {
+  const std::string text = ca::checkpoint_text(origin_, head);
+  MUSTER_TRY(const Bytes signature, key_.sign(as_bytes(text)));
+  return ca::signed_checkpoint(origin_, head, public_key_, signature);
+}
+
 Result<std::vector<LogInclusion>> TransparencyLog::append(db::Transaction& tx, const TenantId& tenant,
                                                           std::span<const ca::LoggedCertificate> certificates) const {
   if (certificates.empty()) return std::vector<LogInclusion>{};
@@ -73,8 +79,7 @@ Result<std::vector<LogInclusion>> TransparencyLog::append(db::Transaction& tx, c
     tree.append(ca::merkle_leaf(entry));
   }
   const ca::TreeHead after{tree.frontier().size(), tree.frontier().root()};
-  MUSTER_TRY(const Bytes signature, key_.sign(as_bytes(ca::checkpoint_text(origin_, after))));
-  append.checkpoint = ca::signed_checkpoint(origin_, after, public_key_, signature);
+  MUSTER_TRY(append.checkpoint, sign(after));
   append.frontier = tree.frontier().hashes();
   for (const auto& [name, hash] : tree.completed()) {
     if (name.height > 0 && name.height % kTileHeight == 0) append.nodes.push_back({name.height, name.position, hash});

@@ -30,8 +30,8 @@ class TransparencyLog {
   Result<std::vector<LogInclusion>> append(db::Transaction& tx, const TenantId& tenant,
                                            std::span<const ca::LoggedCertificate> certificates) const;
 
-  const std::string& origin() const { return origin_; }
-  BytesView public_key() const { return public_key_; }
+  // The signed note of a tree. Reason: internal.
+  Result<std::string> sign(const ca::TreeHead& head) const;
   // For those who verify: "origin+id+key" (ca/checkpoint.h).
   std::string verifier_key() const { return ca::verifier_key(origin_, public_key_); }
 

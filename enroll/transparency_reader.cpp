@@ -41,7 +41,7 @@ Result<std::string> TransparencyReader::checkpoint() {
   MUSTER_TRY(const auto state, db::run_in_transaction(context_.pool, db::Scope::system(), [](db::Transaction& tx) {
                return registry::read_transparency_state(tx);
              }));
-  if (state.size == 0) return Error{ErrorCode::kNotFound, reasons::kLogEmpty, ""};
+  if (state.size == 0) return context_.transparency->sign({0, ca::merkle_empty_root()});
   return state.checkpoint;
 }
 

@@ -34,7 +34,7 @@ class TransparencyReader {
  public:
   explicit TransparencyReader(RegistrationAuthority& authority);
 
-  // C2SP tlog-checkpoint. Reason: transparency.empty (nothing was issued yet).
+  // C2SP tlog-checkpoint.
   Result<std::string> checkpoint();
   // "origin+id+key".
   Result<std::string> verifier_key() const;
