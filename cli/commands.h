@@ -27,6 +27,7 @@ void declare_claim(Command& root);
 void declare_est(Command& root);
 void declare_key(Command& root);
 void declare_audit(Command& root);
+void declare_log(Command& root);
 void declare_stream(Command& root);
 
 }  // namespace muster::cli

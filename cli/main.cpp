@@ -29,6 +29,7 @@ void declare_all(muster::cli::Command& root) {
   declare_est(root);
   declare_key(root);
   declare_audit(root);
+  declare_log(root);
   declare_stream(root);
 }
 

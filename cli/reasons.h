@@ -23,4 +23,6 @@ inline constexpr std::string_view kMqttRefused = "mqtt.refused";  // CONNACK or 
 inline constexpr std::string_view kMqttConnectionLost = "mqtt.connection_lost";
 inline constexpr std::string_view kTourStepFailed = "tour.step_failed";
 
+inline constexpr std::string_view kLogVerificationFailed = "log.verification_failed";
+
 }  // namespace muster::cli
