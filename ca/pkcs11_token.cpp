@@ -115,8 +115,13 @@ Result<Pkcs11Token::Session> Pkcs11Token::acquire() {
   std::unique_lock lock{mutex_};
   while (steady_clock::now() < deadline) {
     if (state_ == State::kGone) {
-      if (steady_clock::now() < retry_at_) return last_error_;
-      connect(lock);
+      if (steady_clock::now() >= retry_at_) {
+        connect(lock);
+      } else if (refusal_) {
+        return *refusal_;
+      } else {
+        changed_.wait_until(lock, std::min(retry_at_, deadline));
+      }
       continue;
     }
     if (state_ == State::kConnected && (!idle_.empty() || open_ < config_.sessions)) {
@@ -184,7 +189,9 @@ void Pkcs11Token::lose(std::uint64_t connection) {
   const std::lock_guard lock{mutex_};
   if (state_ != State::kConnected || connection_ != connection) return;
   state_ = State::kGone;
-  retry_at_ = {};
+  // One key that always fails must not make everybody log in again without end.
+  retry_at_ = connected_at_ + kRetryInterval;
+  refusal_.reset();
   changed_.notify_all();
 }
 
@@ -204,12 +211,13 @@ void Pkcs11Token::connect(std::unique_lock<std::mutex>& lock) {
     idle_.push_back(now_.session);
     open_ = 1;
     state_ = State::kConnected;
+    connected_at_ = steady_clock::now();
     Log("token").info("token connected", {{"token", config_.token_label}});
   } else {
-    last_error_ = std::move(connected).error();
+    refusal_ = std::move(connected).error();
     retry_at_ = steady_clock::now() + kRetryInterval;
     state_ = State::kGone;
-    Log("token").error("token unavailable", {{"token", config_.token_label}, {"error", to_log_text(last_error_)}});
+    Log("token").error("token unavailable", {{"token", config_.token_label}, {"error", to_log_text(*refusal_)}});
   }
   changed_.notify_all();
 }

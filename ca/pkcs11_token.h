@@ -20,8 +20,9 @@
 namespace muster::ca {
 
 // Pkcs11Token connects at the first use, and again after any sign that the token, its sessions or the library are gone.
-// While it is not there, requests are refused; one of them looks for it, at most once a second. A PIN that was refused
-// is not tried again until the PIN file holds another: tokens lock themselves after a few attempts. Thread-safe.
+// At most once a second: requests wait for that, and while the token is not there, they are refused. A PIN that was
+// refused is not tried again until the PIN file holds another: tokens lock themselves after a few attempts.
+// Thread-safe.
 class Pkcs11Token {
  public:
   explicit Pkcs11Token(Pkcs11Config config) : config_(std::move(config)) {}
@@ -102,9 +103,10 @@ class Pkcs11Token {
   std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
   State state_ = State::kGone;
-  Deadline retry_at_{};  // when gone
-  Error last_error_{};   // when gone: what the last attempt met
-  Connection now_{};     // of the last success; its module is never null afterwards
+  Deadline retry_at_{};             // when gone
+  std::optional<Error> refusal_{};  // when gone: what the last attempt met; absent: it was lost just now
+  Deadline connected_at_{};
+  Connection now_{};  // of the last success; its module is never null afterwards
   std::uint64_t connection_ = 0;
   std::vector<CK_SESSION_HANDLE> idle_{};
   std::size_t open_ = 0;  // sessions of this connection, idle or lent

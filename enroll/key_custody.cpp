@@ -62,6 +62,13 @@ Result<Step> take_step(const AuthorityContext& context, db::Transaction& tx, con
   return step;
 }
 
+// A file that cannot be used is the server's fault, not the caller's.
+Result<void> reload_ring(const AuthorityContext& context) {
+  const auto reloaded = context.signer->key_ring().reload();
+  if (reloaded.ok()) return {};
+  return Error{ErrorCode::kUnavailable, reloaded.error().reason, reloaded.error().detail};
+}
+
 Result<std::vector<registry::KeyCount>> count_keys(const AuthorityContext& context) {
   return db::run_in_transaction(context.pool, db::Scope::system(),
                                 [&](db::Transaction& tx) { return registry::count_keys(tx); });
@@ -72,7 +79,7 @@ Result<std::vector<registry::KeyCount>> count_keys(const AuthorityContext& conte
 Result<KeyUse> KeyCustody::use(const Caller& caller) {
   MUSTER_TRY_VOID(context_.require_initialised());
   MUSTER_TRY_VOID(require_platform(caller));
-  MUSTER_TRY_VOID(context_.signer->key_ring().reload());
+  MUSTER_TRY_VOID(reload_ring(context_));
   MUSTER_TRY(const auto counts, count_keys(context_));
   KeyUse use;
   for (const std::string& id : context_.signer->key_ring().ids()) {
@@ -96,7 +103,7 @@ Result<KeyUse> KeyCustody::use(const Caller& caller) {
 Result<RewrapProgress> KeyCustody::rewrap(const Caller& caller, const KeyId& after, std::size_t limit) {
   MUSTER_TRY_VOID(context_.require_initialised());
   MUSTER_TRY_VOID(require_platform(caller));
-  MUSTER_TRY_VOID(context_.signer->key_ring().reload());
+  MUSTER_TRY_VOID(reload_ring(context_));
   RewrapProgress progress;
   progress.primary = context_.signer->kek_id();
   progress.next = after;

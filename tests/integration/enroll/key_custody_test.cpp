@@ -180,6 +180,9 @@ TEST_F(Custody, KeyThatNoServerKnowsIsShown) {
   EXPECT_EQ(use.key_encryption_keys[1].id, id_of(9));
   EXPECT_FALSE(use.key_encryption_keys[1].loaded);
   EXPECT_GT(use.key_encryption_keys[1].keys, 0);
+  write_kek("garbage");
+  EXPECT_EQ(KeyCustody(*server).use(platform).error().reason, ca::reasons::kKekInvalid);
+  EXPECT_EQ(KeyCustody(*server).rewrap(platform, {}, 10).error().code, ErrorCode::kUnavailable);
 }
 
 TEST_F(Custody, IsForThePlatformsAdministratorsAlone) {
