@@ -30,13 +30,20 @@ void write_cursor(JsonWriter& out, const ingest::Cursor& cursor) {
       [&] { out.field("epoch", cursor.epoch).field("partition", cursor.partition).field("offset", cursor.offset); });
 }
 
-// Octets of the worker in `normalized` are JSON and shown as such; anything else is base64.
+// In `normalized` the worker's octets are a CloudEvent in JSON: its data stands as `data`, its attributes beside as
+// `event`. Anything else is base64.
 void write_payload(JsonWriter& out, ingest::Stream stream, std::string_view payload) {
-  if (stream == ingest::Stream::kNormalized && nlohmann::json::accept(payload)) {
-    out.key("data").raw(payload);
-  } else {
+  // Ordered, so that what the worker wrote reads in the order in which it was written.
+  using Json = nlohmann::ordered_json;
+  Json event = stream == ingest::Stream::kNormalized ? Json::parse(payload, nullptr, false) : Json();
+  if (!event.is_object() || !event.contains("data")) {
     out.field("payload", to_base64(as_bytes(payload)));
+    return;
   }
+  const auto dump = [](const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); };
+  out.key("data").raw(dump(event["data"]));
+  event.erase("data");
+  out.key("event").raw(dump(event));
 }
 
 void write_decoded(JsonWriter& out, ingest::Stream stream, const RecordView& view) {

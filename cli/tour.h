@@ -27,7 +27,7 @@ class Tour {
  private:
   Result<void> make_tenant(ApiSession& admin, const std::string& tenant);
   Result<std::string> make_token(ApiSession& admin, const std::string& tenant, const std::string& role);
-  Result<void> show_stream(const std::string& token_file);
+  Result<void> show_stream(const std::string& token_file, long devices);
   Result<void> show_break_ins(ApiSession& admin);
   Result<void> try_without_right_certificate(const Attacker& attacker, const SimulatedDevice& victim);
   Result<void> try_foreign_topics(const Attacker& attacker, const SimulatedDevice& device,

@@ -11,15 +11,32 @@
 #include "cli/program_signals.h"
 #include "core/log.h"
 #include "ingest/postgres/postgres_log.h"
+#include "ingest/retention.h"
 
 namespace muster::cli {
 namespace {
 
+constexpr std::int64_t kMostRetentionHours = 10 * 366 * 24;
+
 struct WorkerFile {
   ingest::WorkerConfig worker;
   ingest::PostgresLogConfig log;
+  ingest::RetentionConfig retention;
   std::string metrics_listen;  // empty: no metrics page
 };
+
+// Hours that the records of a stream are kept; 0: for ever.
+void read_retention(ConfigFile& file, ingest::RetentionConfig& retention) {
+  const auto hours = [&file](const char* key, std::chrono::hours& keep) {
+    std::int64_t value = keep.count();
+    file.optional(key, value, 0, kMostRetentionHours);
+    keep = std::chrono::hours{value};
+  };
+  hours("retention_hours.raw", retention.raw);
+  hours("retention_hours.normalized", retention.normalized);
+  hours("retention_hours.dead_letters", retention.dead_letters);
+  hours("retention_hours.lifecycle", retention.lifecycle);
+}
 
 Result<WorkerFile> load(const std::string& path) {
   MUSTER_TRY(ConfigFile file, ConfigFile::load(path));
@@ -29,8 +46,10 @@ Result<WorkerFile> load(const std::string& path) {
   file.optional("metrics_listen", out.metrics_listen);
   file.optional("batch_records", batch_records, 1, static_cast<std::int64_t>(ingest::kMaxAppendEntries));
   file.required("log.database_url", out.log.database_url);
+  read_retention(file, out.retention);
   MUSTER_TRY_VOID(file.finish());
   out.worker.batch_records = static_cast<std::size_t>(batch_records);
+  out.retention.group = out.worker.group;
   return out;
 }
 
@@ -53,7 +72,10 @@ int run_worker(const WorkerFile& config, bool check_only) {
   }
   Log("worker").info("worker started", {{"group", config.worker.group}});
   std::jthread consuming([&](std::stop_token stop) { (*worker)->run(stop); });
+  ingest::RetentionKeeper keeper(config.retention, **log, metrics);
+  std::jthread keeping([&](std::stop_token stop) { keeper.run(stop); });
   signals.wait();
+  keeping.request_stop();
   consuming.request_stop();
   consuming.join();
   Log("worker").info("worker stopped");

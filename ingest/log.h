@@ -134,6 +134,9 @@ class Log {
   virtual ~Log() = default;
   virtual std::unique_ptr<Appender> open_appender() = 0;
   virtual std::unique_ptr<Consumer> subscribe(std::string_view group, std::vector<Stream> streams) = 0;
+  // retain removes records that were appended more than `keep` (at least an hour) ago, a bounded number: call it until
+  // it returns 0. Of `raw` what `group` has not committed stays.
+  virtual Result<std::uint64_t> retain(Stream stream, std::chrono::hours keep, std::string_view group) = 0;
 };
 
 }  // namespace muster::ingest

@@ -6,6 +6,12 @@
 #include "ingest/reasons.h"
 
 namespace muster::ingest {
+namespace {
+
+constexpr int kRemovedAtOnce = 5000;  // rows of each partition
+constexpr std::chrono::seconds kLongestRemoval{60};
+
+}  // namespace
 
 Result<std::unique_ptr<PostgresLog>> PostgresLog::create(PostgresLogConfig config) {
   const auto invalid = [](const char* key) { return Error{ErrorCode::kInvalidArgument, reasons::kConfigInvalid, key}; };
@@ -22,6 +28,20 @@ std::unique_ptr<Appender> PostgresLog::open_appender() { return std::make_unique
 
 std::unique_ptr<Consumer> PostgresLog::subscribe(std::string_view group, std::vector<Stream> streams) {
   return std::make_unique<PostgresConsumer>(config_, std::string{group}, std::move(streams));
+}
+
+// Rare, so with a connection of its own; in small transactions, since appenders wait while heads move.
+Result<std::uint64_t> PostgresLog::retain(Stream stream, std::chrono::hours keep, std::string_view group) {
+  SessionLimits limits;
+  limits.application_name = "muster retention";
+  limits.connect_timeout = config_.connect_timeout;
+  limits.statement_timeout = kLongestRemoval;
+  limits.network_timeout = config_.network_timeout;
+  MUSTER_TRY(const auto connection, PostgresConnection::connect(config_.database_url, limits));
+  MUSTER_TRY(const auto removed, connection->query("SELECT log.retain($1, $2::integer, $3, $4::integer)",
+                                                   {std::string{to_string(stream)}, std::to_string(keep.count()),
+                                                    std::string{group}, std::to_string(kRemovedAtOnce)}));
+  return static_cast<std::uint64_t>(int_of(removed.get(), 0, 0));
 }
 
 }  // namespace muster::ingest

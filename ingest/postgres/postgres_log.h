@@ -26,6 +26,7 @@ class PostgresLog final : public Log {
   static Result<std::unique_ptr<PostgresLog>> create(PostgresLogConfig config);
   std::unique_ptr<Appender> open_appender() override;
   std::unique_ptr<Consumer> subscribe(std::string_view group, std::vector<Stream> streams) override;
+  Result<std::uint64_t> retain(Stream stream, std::chrono::hours keep, std::string_view group) override;
 
  private:
   explicit PostgresLog(PostgresLogConfig config) : config_(std::move(config)) {}

@@ -222,6 +222,7 @@ def certificates(check, lab, device):
     refused_and_counted(check, lab, revoked, "that was revoked")
     for what, forged in itertools.chain(forger.look_alikes(), of_infrastructure(lab, device), forger.with_stolen_key()):
         refused_and_counted(check, lab, forged, what)
+    heard(check, lab, device)
     before = total_denials(lab)
     for version in (4, 5):
         try:
@@ -232,6 +233,19 @@ def certificates(check, lab, device):
     check(wait_until(lambda: total_denials(lab) > before, 4, 0.1), "         and it is counted")
     lab.connect(device).disconnect()
     check(True, "the real device still gets in")
+
+
+def heard(check, lab, device):
+    """What the tenant's own (stolen) key signed was refused in the handshake: the tenant's lifecycle stream says so."""
+    wanted = {"certificate.revoked", "certificate.not_listed", "chain.expired", "chain.not_yet_valid",
+              "chain.eku_client_auth_missing", "chain.name_constraint_violated", "chain.leaf_is_ca"}
+
+    def reasons(records):
+        return {record.get("reason") for record in records if record["kind"] == "denial"}
+
+    records = lab.records(device.tenant, "lifecycle", "heard", expect=lambda seen: wanted <= reasons(seen))
+    check(wanted <= reasons(records), "each kind of refused certificate is in the tenant's lifecycle stream",
+          sorted(wanted - reasons(records)))
 
 
 def plain_text(check, lab, device):

@@ -1,0 +1,1 @@
+DROP FUNCTION log.retain(text, integer, text, integer);
