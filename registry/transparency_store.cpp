@@ -28,6 +28,10 @@ const db::Statement kAdvance{"advance_transparency_head",
                              "SELECT muster.advance_transparency_head($1::bigint, $2::bigint, $3::bytea[], $4,"
                              " $5::integer[], $6::bigint[], $7::bytea[])"};
 const db::Statement kState{"read_transparency_state", "SELECT size, checkpoint FROM muster.transparency_head"};
+const db::Statement kExtent{
+    "read_transparency_extent",
+    "SELECT h.size, coalesce((SELECT g.first_index + octet_length(g.entries) / 32 FROM muster.transparency_groups AS g"
+    "  ORDER BY g.first_index DESC LIMIT 1), 0) FROM muster.transparency_head AS h"};
 const db::Statement kEntries{
     "read_transparency_entries",
     "SELECT g.first_index, g.entries FROM muster.transparency_groups AS g"
@@ -108,6 +112,13 @@ Result<TransparencyState> read_transparency_state(db::Transaction& tx) {
   MUSTER_TRY(const auto rows, db::run(tx, kState));
   if (rows.empty()) return internal_error("the log has no head");
   return TransparencyState{static_cast<std::uint64_t>(rows[0].number(0)), rows[0].text(1)};
+}
+
+Result<TransparencyExtent> read_transparency_extent(db::Transaction& tx) {
+  MUSTER_TRY(const auto rows, db::run(tx, kExtent));
+  if (rows.empty()) return internal_error("the log has no head");
+  return TransparencyExtent{static_cast<std::uint64_t>(rows[0].number(0)),
+                            static_cast<std::uint64_t>(rows[0].number(1))};
 }
 
 Result<Bytes> read_transparency_entries(db::Transaction& tx, std::uint64_t first, std::uint64_t last) {

@@ -62,6 +62,12 @@ struct TransparencyState {
   std::string checkpoint;
 };
 Result<TransparencyState> read_transparency_state(db::Transaction& tx);
+// What the head says and where the leaves end: the same number, or rows were changed by hand.
+struct TransparencyExtent {
+  std::uint64_t size = 0;
+  std::uint64_t leaves_end = 0;
+};
+Result<TransparencyExtent> read_transparency_extent(db::Transaction& tx);
 // Entries of leaves first to last (exclusive), 32 octets each; fewer where leaves are missing.
 Result<Bytes> read_transparency_entries(db::Transaction& tx, std::uint64_t first, std::uint64_t last);
 // Hashes of nodes first to last (exclusive) of one height, 32 octets each; fewer where nodes are missing.

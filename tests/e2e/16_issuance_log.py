@@ -4,6 +4,7 @@ changes, removes or restores the log's rows is found out."""
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import struct
@@ -70,7 +71,7 @@ class Requests:
                 answer = self.lab.rest("POST", path + "/certificates", {"csr": pki.csr_pem(pki.new_key())})
                 if answer.status == 201:
                     self.keep(answer.json)
-            except (OSError, ValueError, AssertionError):
+            except (OSError, ValueError, AssertionError, http.client.HTTPException):
                 wait_until(self.lab.is_ready, 30, 0.1)
 
     def batch(self):
@@ -84,7 +85,7 @@ class Requests:
                     issued = json.loads(line)
                     if issued.get("status") == 201:
                         self.keep(issued)
-            except (OSError, ValueError, AssertionError):
+            except (OSError, ValueError, AssertionError, http.client.HTTPException):
                 wait_until(self.lab.is_ready, 30, 0.1)
 
     def run(self, disturb):
