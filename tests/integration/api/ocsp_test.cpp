@@ -32,9 +32,10 @@ class Ocsp : public ApiLab {
     test_support::run(options);
     return read("shell.log");
   }
-  std::string openssl_ocsp(const std::string& device, const std::string& more = "") {
-    return shell("openssl ocsp -issuer " + path(device + ".issuer") + " -cert " + path(device + ".leaf") + " -url " +
-                 url() + " -CAfile " + path("device-root.pem") + " -verify_other " + path(device + ".chain") + " " + more);
+  // `options` first: the program wants the digest of a CertID before the certificate.
+  std::string openssl_ocsp(const std::string& device, const std::string& options = "") {
+    return shell("openssl ocsp " + options + " -issuer " + path(device + ".issuer") + " -cert " + path(device + ".leaf") + " -url " +
+                 url() + " -CAfile " + path("device-root.pem") + " -verify_other " + path(device + ".chain"));
   }
   void revoke(const TestTenant& tenant, const json& certificate, const std::string& reason = "keyCompromise") {
     const Answer revoked =
@@ -93,18 +94,19 @@ TEST_F(Ocsp, OpensslAcceptsGoodAndRevokedWithNonceAndWithout) {
 
 TEST_F(Ocsp, GnutlsAcceptsTheAnswerAndItsSigner) {
   const json certificate = enrolled(acme, "d");
-  const auto ask = [&] {
-    return shell("ocsptool --ask=" + url() + " --load-cert " + path("d.leaf") + " --load-issuer " + path("d.issuer") +
-                 " --outder --outfile " + path("answer.der") + " 2>&1; ocsptool -j --infile " + path("answer.der") +
-                 "; ocsptool --verify-response --load-trust " + path("d.issuer") + " --load-response " +
+  const std::string asked = shell("ocsptool --ask=" + url() + " --load-cert " + path("d.leaf") + " --load-issuer " +
+                                  path("d.issuer") + " 2>&1");
+  EXPECT_TRUE(holds(asked, "Verifying OCSP Response: Success")) << asked;
+  const auto read_answer = [&] {
+    openssl_ocsp("d", "-no_nonce -respout " + path("answer.der"));
+    return shell("ocsptool --verify-response --load-trust " + path("d.issuer") + " --load-response " +
                  path("answer.der"));
   };
-  std::string said = ask();
-  EXPECT_TRUE(holds(said, "Certificate Status: good")) << said;
-  EXPECT_TRUE(holds(said, "Success")) << said;
+  const std::string before = read_answer();
+  EXPECT_TRUE(holds(before, "Certificate Status: good") && holds(before, "Success")) << before;
   revoke(acme, certificate);
-  said = ask();
-  EXPECT_TRUE(holds(said, "Certificate Status: revoked")) << said;
+  const std::string after = read_answer();
+  EXPECT_TRUE(holds(after, "Certificate Status: revoked") && holds(after, "Success")) << after;
 }
 
 TEST_F(Ocsp, ResponderCertificateIsWhatRfc6960Asks) {
