@@ -104,6 +104,7 @@ Result<RewrapProgress> KeyCustody::rewrap(const Caller& caller, const KeyId& aft
   MUSTER_TRY_VOID(context_.require_initialised());
   MUSTER_TRY_VOID(require_platform(caller));
   MUSTER_TRY_VOID(reload_ring(context_));
+  MUSTER_TRY_VOID(context_.transparency->rewrap(context_.pool, context_.signer->key_ring()));
   RewrapProgress progress;
   progress.primary = context_.signer->kek_id();
   progress.next = after;

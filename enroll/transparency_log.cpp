@@ -51,7 +51,13 @@ Result<std::unique_ptr<TransparencyLog>> TransparencyLog::open(db::ConnectionPoo
              }));
   auto& [key, row] = opened;
   return std::unique_ptr<TransparencyLog>(
-      new TransparencyLog(std::move(key), std::move(row.origin), std::move(row.public_key)));
+      new TransparencyLog(std::move(key), deployment, std::move(row.origin), std::move(row.public_key)));
+}
+
+Result<void> TransparencyLog::rewrap(db::ConnectionPool& pool, ca::KeyRing& ring) const {
+  MUSTER_TRY_VOID(db::run_in_transaction(
+      pool, db::Scope::system(), [&](db::Transaction& tx) { return open_key(tx, ring, deployment_, origin_); }));
+  return {};
 }
 
 Result<std::string> TransparencyLog::sign(const ca::TreeHead& head) const {

@@ -30,15 +30,21 @@ class TransparencyLog {
   Result<std::vector<LogInclusion>> append(db::Transaction& tx, const TenantId& tenant,
                                            std::span<const ca::LoggedCertificate> certificates) const;
 
+  // Brings the stored key under the ring's primary key-encryption key. Reasons: those of open.
+  Result<void> rewrap(db::ConnectionPool& pool, ca::KeyRing& ring) const;
   // The signed note of a tree. Reason: internal.
   Result<std::string> sign(const ca::TreeHead& head) const;
   // For those who verify: "origin+id+key" (ca/checkpoint.h).
   std::string verifier_key() const { return ca::verifier_key(origin_, public_key_); }
 
  private:
-  TransparencyLog(ca::HeartbeatKey key, std::string origin, Bytes public_key)
-      : key_(std::move(key)), origin_(std::move(origin)), public_key_(std::move(public_key)) {}
+  TransparencyLog(ca::HeartbeatKey key, std::string deployment, std::string origin, Bytes public_key)
+      : key_(std::move(key)),
+        deployment_(std::move(deployment)),
+        origin_(std::move(origin)),
+        public_key_(std::move(public_key)) {}
   ca::HeartbeatKey key_;  // an Ed25519 key like the heartbeat's, another one
+  const std::string deployment_;
   const std::string origin_;
   const Bytes public_key_;
 };
