@@ -199,6 +199,14 @@ Result<http::Response> fullcmc(EstCall&) {
   return Error{ErrorCode::kNotFound, reasons::kEstFullCmc, "use simpleenroll or simplereenroll"};
 }
 
+// Bouncy Castle's client looks at the first challenge only, and takes an answer whose Content-Length it did not read
+// for a broken connection instead of sending its credentials: so Basic comes first, and the body in chunks.
+http::Response challenge(http::Response problem) {
+  problem.headers.emplace(problem.headers.begin(), "www-authenticate", R"(Basic realm="muster", charset="UTF-8")");
+  problem.stream = [text = std::exchange(problem.body, {})](http::BodyWriter& writer) { return writer.write(text); };
+  return problem;
+}
+
 http::Response answer(ApiContext& context, const http::Request& request, Handle handle) {
   static const Log log{"api"};
   auto response = [&]() -> Result<http::Response> {
@@ -215,11 +223,7 @@ http::Response answer(ApiContext& context, const http::Request& request, Handle 
     log.error("EST request failed", {{"request_id", request.request_id}, {"error", to_log_text(error)}});
   }
   http::Response problem = to_problem(error, request.request_id);
-  if (status == 401) {
-    // First: Bouncy Castle's client looks at no other challenge than the first one.
-    problem.headers.emplace(problem.headers.begin(), "www-authenticate", R"(Basic realm="muster", charset="UTF-8")");
-  }
-  return problem;
+  return status == 401 ? challenge(std::move(problem)) : problem;
 }
 
 }  // namespace
