@@ -115,10 +115,10 @@ Result<void> RegistrationAuthority::initialise_deployment(DeviceRoot device_root
     impl_->keys.reset();
     context.issuers = std::make_unique<IssuerCache>(*context.signer, context.config.plain_url);
   }
-  MUSTER_TRY(context.transparency, TransparencyLog::open(context.pool, context.signer->key_ring(),
-                                                         to_uuid_text(deployment.id), context.config.trust_domain));
   if (device_root == DeviceRoot::kOffline) MUSTER_TRY_VOID(ensure_requested_intermediate(context));
   MUSTER_TRY_VOID(ensure_platform_issuers(context));
+  MUSTER_TRY(context.transparency, TransparencyLog::open(context.pool, context.signer->key_ring(),
+                                                         to_uuid_text(deployment.id), context.config.trust_domain));
   context.initialised.store(true, std::memory_order_release);
   return {};
 }
