@@ -87,7 +87,8 @@ class Document:
         return "g" + "".join(chance.choices(string.ascii_lowercase + string.digits, k=8))
 
     def _integer(self, schema, chance, name):
-        return chance.randint(schema.get("minimum", 0), min(schema.get("maximum", 100), 100))
+        least = schema.get("minimum", 0)
+        return chance.randint(least, min(schema.get("maximum", least + 100), least + 100))
 
     _number = _integer
 
