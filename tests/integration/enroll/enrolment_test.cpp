@@ -253,7 +253,7 @@ TEST_F(Enrolment, SecondAuthorityLoadsTheSameIssuers) {
 
 TEST_F(Enrolment, AnotherKeyEncryptionKeyDoesNotStart) {
   const auto stranger = make_authority(10);
-  EXPECT_EQ(stranger->initialise_deployment().error().reason, "key.unwrap_failed");
+  EXPECT_EQ(stranger->initialise_deployment().error().reason, "kek.unknown");
   const DeviceKey key;
   EXPECT_EQ(reason_of(stranger->enroll(acme.admin, request(acme, "pump-7", key))), "enroll.not_initialised");
 }
