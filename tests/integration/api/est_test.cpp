@@ -107,7 +107,7 @@ TEST_F(Est, ADeviceGoesFromAClaimToItsSecondCertificate) {
   EXPECT_EQ(take_certificates(cas, "cas"), 4U);  // issuing CA, intermediate, root; root of the servers
   const Answer attributes = est({}, "acme/csrattrs");
   EXPECT_EQ(attributes.headers.at("content-type"), "application/csrattrs");
-  EXPECT_EQ(attributes.text, "MB8wEwYHKoZIzj0CATEIBggqhkjOPQMBBwYIKoZIzj0EAwI=\n");
+  EXPECT_EQ(attributes.text, "MCEwFQYHKoZIzj0CATEKBggqhkjOPQMBBwYIKoZIzj0EAwI=\n");
 
   const std::string claim = make_claim(acme, {{"devices", {"pump-1"}}, {"create", true}});
   EXPECT_EQ(claim.rfind("mcl_", 0), 0U);
