@@ -175,8 +175,9 @@ TEST_F(ExternalCrl, AnExpiredOneRaisesAnAlarmOnce) {
   const std::string anchor = make_anchor({{"expired_crl", "last-known-good"}});
   ASSERT_EQ(upload(anchor, make_crl(root_, {.next_update_offset = 3})).status, 201);
   const auto alarms = [&] {
+    const json events = send("GET", "/v1/audit?tenant=acme&limit=1000").body()["items"];
     std::size_t count = 0;
-    for (const json& event : send("GET", "/v1/audit?tenant=acme&limit=1000").body()["items"]) {
+    for (const json& event : events) {
       count += event["action"] == "trust_anchor.crl_expired" ? 1U : 0U;
     }
     return count;
