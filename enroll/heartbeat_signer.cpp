@@ -22,8 +22,7 @@ HeartbeatSigner::HeartbeatSigner(RegistrationAuthority& authority) : authority_(
 HeartbeatSigner::~HeartbeatSigner() = default;
 
 // Also puts the key under the primary key-encryption key where it is under another one.
-Result<std::shared_ptr<const HeartbeatSigner::Loaded>> HeartbeatSigner::load_row() {
-  AuthorityContext& context = authority_.context();
+Result<std::shared_ptr<const HeartbeatSigner::Loaded>> HeartbeatSigner::load_row(AuthorityContext& context) {
   MUSTER_TRY_VOID(context.require_initialised());
   ca::KeyRing& ring = context.signer->key_ring();
   return db::run_in_transaction(
@@ -54,10 +53,15 @@ Result<std::shared_ptr<const HeartbeatSigner::Loaded>> HeartbeatSigner::load() {
     const std::lock_guard lock(mutex_);
     if (loaded_ && loaded_->kek_id == to_hex(authority_.context().signer->key_ring().primary()->id())) return loaded_;
   }
-  MUSTER_TRY(auto loaded, load_row());
+  MUSTER_TRY(auto loaded, load_row(authority_.context()));
   const std::lock_guard lock(mutex_);
   loaded_ = std::move(loaded);
   return loaded_;
+}
+
+Result<void> rewrap_heartbeat_key(AuthorityContext& context) {
+  MUSTER_TRY_VOID(HeartbeatSigner::load_row(context));
+  return {};
 }
 
 Result<Bytes> HeartbeatSigner::public_key() {

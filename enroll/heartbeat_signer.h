@@ -15,6 +15,11 @@ class HeartbeatKey;
 namespace muster::enroll {
 
 class RegistrationAuthority;
+struct AuthorityContext;
+
+// rewrap_heartbeat_key brings the stored key under the ring's primary key-encryption key; makes it where there is none.
+// Reasons: those of HeartbeatSigner.
+Result<void> rewrap_heartbeat_key(AuthorityContext& context);
 
 // HeartbeatSigner signs what edges pass on to their brokers as the age of their state (edge/folder_files.h,
 // heartbeat_message). The key is made by whoever needs it first and lies in the registry, wrapped like the CAs' keys; a
@@ -30,8 +35,9 @@ class HeartbeatSigner {
 
  private:
   struct Loaded;
+  friend Result<void> rewrap_heartbeat_key(AuthorityContext& context);
+  static Result<std::shared_ptr<const Loaded>> load_row(AuthorityContext& context);
   Result<std::shared_ptr<const Loaded>> load();
-  Result<std::shared_ptr<const Loaded>> load_row();
 
   RegistrationAuthority& authority_;
   std::mutex mutex_;

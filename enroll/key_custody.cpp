@@ -6,6 +6,7 @@
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
 #include "enroll/authority_context.h"
+#include "enroll/heartbeat_signer.h"
 #include "enroll/key_rows.h"
 
 namespace muster::enroll {
@@ -105,6 +106,7 @@ Result<RewrapProgress> KeyCustody::rewrap(const Caller& caller, const KeyId& aft
   MUSTER_TRY_VOID(require_platform(caller));
   MUSTER_TRY_VOID(reload_ring(context_));
   MUSTER_TRY_VOID(context_.transparency->rewrap(context_.pool, context_.signer->key_ring()));
+  MUSTER_TRY_VOID(rewrap_heartbeat_key(context_));
   RewrapProgress progress;
   progress.primary = context_.signer->kek_id();
   progress.next = after;

@@ -40,7 +40,9 @@ const db::Statement kSilent{"silent_edges",
                             "SELECT count(*), min(coalesce(acknowledged_at, joined_at)) FROM muster.edges"
                             " WHERE status = 'joined' AND coalesce(acknowledged_at, joined_at) < $1::timestamptz"};
 const db::Statement kKeys{"key_encryption_keys_in_use",
-                          "SELECT DISTINCT kek_id FROM muster.issuer_keys WHERE kek_id IS NOT NULL ORDER BY kek_id"};
+                          "SELECT kek_id FROM muster.issuer_keys WHERE kek_id IS NOT NULL"
+                          " UNION SELECT kek_id FROM muster.heartbeat_key"
+                          " UNION SELECT kek_id FROM muster.transparency_key ORDER BY kek_id"};
 // A claim that only names devices harms little; one with a pattern that lets devices in from anywhere is a door.
 const db::Statement kOpenClaims{
     "open_claims",

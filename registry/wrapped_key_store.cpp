@@ -26,7 +26,10 @@ const db::Statement kRewrap{"rewrap_key",
                             "UPDATE muster.issuer_keys SET kek_id = $2, blob = $3::bytea"
                             " WHERE id = $1::uuid AND store = 'file' AND kek_id = $4"};
 const db::Statement kCount{"count_keys",
-                           "SELECT store, coalesce(kek_id, ''), count(*) FROM muster.issuer_keys"
+                           "SELECT store, coalesce(kek_id, ''), count(*) FROM ("
+                           "SELECT store, kek_id FROM muster.issuer_keys"
+                           " UNION ALL SELECT 'file', kek_id FROM muster.heartbeat_key"
+                           " UNION ALL SELECT 'file', kek_id FROM muster.transparency_key) AS keys"
                            " GROUP BY store, kek_id ORDER BY store, kek_id"};
 
 WrappedKey read(const db::Row& row) {

@@ -42,7 +42,7 @@ struct KeyCount {
   std::string kek_id;  // empty where the store has none
   std::int64_t keys = 0;
 };
-// Scope: system. For rotation of the key-encryption key and for doctor.
+// Scope: system. Everything that a key-encryption key wraps: keys of CAs, of heartbeats, of the transparency log.
 Result<std::vector<KeyCount>> count_keys(db::Transaction& tx);
 
 }  // namespace muster::registry

@@ -14,6 +14,7 @@
 
 #include "ca/reasons.h"
 #include "core/encoding.h"
+#include "enroll/heartbeat_signer.h"
 #include "integration/enroll/enroll_lab.h"
 #include "registry/audit_store.h"
 #include "support/eventually.h"
@@ -53,7 +54,12 @@ class Custody : public EnrollLab {
     return reason_of(by.enroll(tenant.admin, request(tenant, device, DeviceKey{})));
   }
 
-  std::int64_t keys_under(RegistrationAuthority& by, std::uint8_t kek) {
+  // Of CAs.
+  std::int64_t keys_under(std::uint8_t kek) {
+    return std::stoll(database.execute("SELECT count(*) FROM muster.issuer_keys WHERE kek_id = '" + id_of(kek) + "'"));
+  }
+  // Of everything, as an administrator sees it before dropping a key-encryption key.
+  std::int64_t uses_of(RegistrationAuthority& by, std::uint8_t kek) {
     const KeyUse use = KeyCustody(by).use(platform).value();
     for (const auto& one : use.key_encryption_keys) {
       if (one.id == id_of(kek)) return one.keys;
@@ -68,8 +74,10 @@ class Custody : public EnrollLab {
 TEST_F(Custody, AnotherKeyEncryptionKeyTakesOverWhileCertificatesAreIssued) {
   write_kek(digits(9));
   const auto server = authority_of_file();
-  const std::int64_t all = keys_under(*server, 9);
+  const std::int64_t all = keys_under(9);
   ASSERT_GE(all, 5);  // the platform's and two tenants'
+  const auto heartbeat_key = HeartbeatSigner(*server).public_key();
+  ASSERT_TRUE(heartbeat_key.ok());
   write_kek(digits(10) + "\n" + digits(9));
   std::atomic<bool> done{false};
   std::atomic<int> issued{0};
@@ -94,12 +102,17 @@ TEST_F(Custody, AnotherKeyEncryptionKeyTakesOverWhileCertificatesAreIssued) {
   done = true;
   devices.join();
   EXPECT_EQ(rewrapped, all);
-  EXPECT_EQ(keys_under(*server, 9), 0);
-  EXPECT_EQ(keys_under(*server, 10), all);
-  write_kek(digits(10));  // the old one is gone for good
+  EXPECT_EQ(keys_under(9), 0);
+  EXPECT_EQ(keys_under(10), all);
+  EXPECT_EQ(uses_of(*server, 9), 0);
+  EXPECT_GT(uses_of(*server, 10), all);  // the transparency log's key, too
+  write_kek(digits(10));                 // the old one is gone for good
   const auto after = authority_of_file();
   EXPECT_EQ(issue(*after, acme, "valve-1"), "issued");
   EXPECT_EQ(issue(*after, beta, "valve-1"), "issued");
+  HeartbeatSigner heartbeats(*after);
+  EXPECT_TRUE(heartbeats.sign(to_bytes("a heartbeat")).ok());
+  EXPECT_EQ(heartbeats.public_key().value(), *heartbeat_key) << "brokers know this one";
 }
 
 TEST_F(Custody, RotationThatEndsInTheMiddleLeavesEveryKeyReadableAndGoesOn) {
@@ -121,15 +134,15 @@ TEST_F(Custody, RotationThatEndsInTheMiddleLeavesEveryKeyReadableAndGoesOn) {
 TEST_F(Custody, StepThatDoesNotCommitChangesNothing) {
   write_kek(digits(10) + "\n" + digits(9));
   const auto server = authority_of_file();
-  const std::int64_t all = keys_under(*server, 9);
+  const std::int64_t all = keys_under(9);
   database.execute(
       "CREATE FUNCTION muster.cut_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
       " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;"
       " CREATE TRIGGER cut_off AFTER INSERT ON muster.audit_events FOR EACH ROW"
       " WHEN (NEW.action = 'keys.rewrap') EXECUTE FUNCTION muster.cut_off();");
   EXPECT_FALSE(KeyCustody(*server).rewrap(platform, {}, kMaxRewrapsPerCall).ok());
-  EXPECT_EQ(keys_under(*server, 9), all);
-  EXPECT_EQ(keys_under(*server, 10), 0);
+  EXPECT_EQ(keys_under(9), all);
+  EXPECT_EQ(keys_under(10), 0);
   database.execute("DROP TRIGGER cut_off ON muster.audit_events");
   EXPECT_EQ(KeyCustody(*server).rewrap(platform, {}, kMaxRewrapsPerCall).value().rewrapped, all);
 }
@@ -138,7 +151,7 @@ TEST_F(Custody, TwoServersShareTheWork) {
   write_kek(digits(10) + "\n" + digits(9));
   const auto one = authority_of_file();
   const auto other = authority_of_file();
-  const std::int64_t all = keys_under(*one, 9);
+  const std::int64_t all = keys_under(9);
   std::atomic<std::int64_t> rewrapped{0};
   const auto run = [&](RegistrationAuthority& server) {
     const auto progress = KeyCustody(server).rewrap(platform, {}, kMaxRewrapsPerCall);
@@ -150,13 +163,13 @@ TEST_F(Custody, TwoServersShareTheWork) {
     std::jthread second([&] { run(*other); });
   }
   EXPECT_EQ(rewrapped, all);
-  EXPECT_EQ(keys_under(*one, 9), 0);
+  EXPECT_EQ(keys_under(9), 0);
 }
 
 TEST_F(Custody, DamagedKeyIsNamedAndDoesNotHoldUpTheOthers) {
   write_kek(digits(10) + "\n" + digits(9));
   const auto server = authority_of_file();
-  const std::int64_t all = keys_under(*server, 9);
+  const std::int64_t all = keys_under(9);
   database.execute(
       "UPDATE muster.issuer_keys SET blob = set_byte(blob, 60, get_byte(blob, 60) # 1) WHERE tenant_id = '" +
       acme.id.text() + "'");
