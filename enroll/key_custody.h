@@ -50,9 +50,9 @@ class KeyCustody {
   Result<KeyUse> use(const Caller& caller);
 
   // Reads the file again, then wraps at most `limit` (1 to kMaxRewrapsPerCall) keys after `after` by its first key, a
-  // few in each transaction; those of heartbeats and of the transparency log come before them. Whatever ends this in the
-  // middle leaves each key under the old one or the new one, and both open. A key that does not open is left as it is
-  // and named. Reasons: those of use().
+  // few in each transaction; those of heartbeats and of the transparency log come before them. Whatever ends this in
+  // the middle leaves each key under the old one or the new one, and both open. A key that does not open is left as it
+  // is and named. Reasons: those of use().
   Result<RewrapProgress> rewrap(const Caller& caller, const KeyId& after, std::size_t limit);
 
  private:
