@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: registers a device of a tenant's own PKI that a broker saw and refused, where its anchor allows that. What an
-// edge sends is a claim: the chain is verified here again, every limit is applied here, and a stolen edge can do no
+// Purpose: registers a device of a tenant's own PKI that a broker saw and refused, where its anchor allows that. What
+// an edge sends is a claim: the chain is verified here again, every limit is applied here, and a stolen edge can do no
 // more than replay chains of devices that the tenant's own CA certified.
 #pragma once
 
