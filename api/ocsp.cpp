@@ -19,8 +19,8 @@ class OcspService {
   explicit OcspService(ApiContext& context) : context_(context), responder_(context.authority), limiter_(kSigned) {}
 
   http::Response answer(const http::Request& request, BytesView der) {
-    const auto reply = responder_.answer(
-        der, [&] { return limiter_.take(request.remote_address, std::chrono::steady_clock::now()); });
+    const auto reply =
+        responder_.answer(der, [&] { return limiter_.take(request.remote_address, std::chrono::steady_clock::now()); });
     http::Response response;
     if (reply->cacheable) {
       add_cache_headers(response, *reply);
@@ -42,8 +42,8 @@ class OcspService {
     const UtcTime now = context_.clock.now();
     const auto fresh_for = std::max<std::int64_t>(0, (reply.renew_at - now).count());
     response.headers.emplace_back("date", http_date(now));
-    response.headers.emplace_back(
-        "cache-control", "max-age=" + std::to_string(fresh_for) + ", public, no-transform, must-revalidate");
+    response.headers.emplace_back("cache-control",
+                                  "max-age=" + std::to_string(fresh_for) + ", public, no-transform, must-revalidate");
     response.headers.emplace_back("last-modified", http_date(reply.this_update));
     response.headers.emplace_back("expires", http_date(reply.next_update));
     response.headers.emplace_back("etag", reply.entity_tag);

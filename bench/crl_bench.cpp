@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Purpose: the two sides of bench/crl, each in a process of its own. `alone N`: encoding and signing a CRL of N entries
-// that lie in memory. `rebuild DATABASE KEK TRUST_DOMAIN ISSUER`: what a server does when shard 0 of that issuer is due:
-// look, read the entries, encode, sign, store. Both print {"seconds":…,"octets":…}.
+// that lie in memory. `rebuild DATABASE KEK TRUST_DOMAIN ISSUER`: what a server does when shard 0 of that issuer is
+// due: look, read the entries, encode, sign, store. Both print {"seconds":…,"octets":…}.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -66,7 +66,8 @@ int alone(std::size_t count) {
   return 0;
 }
 
-int rebuild(const std::string& url, const std::string& kek, const std::string& trust_domain, const std::string& issuer) {
+int rebuild(const std::string& url, const std::string& kek, const std::string& trust_domain,
+            const std::string& issuer) {
   db::PoolConfig pool_config;
   pool_config.url = url;
   const auto pool = must(db::ConnectionPool::create(pool_config));

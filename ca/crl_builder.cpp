@@ -46,7 +46,7 @@ void write_extensions(DerWriter& writer, const CrlHead& head) {
     writer.constructed(tag::kOctetString, [&] {
       writer.constructed(tag::kSequence, [&] {
         writer.constructed(tag::context_constructed(0), [&] {
-          writer.constructed(tag::context_constructed(0), 
+          writer.constructed(tag::context_constructed(0),
                              [&] { writer.text(tag::context(6), crl_uri(head.issuer, head.shard)); });
         });
       });
@@ -75,8 +75,8 @@ Result<void> CrlBuilder::add(BytesView serial, UtcTime revoked_at, std::uint8_t 
   const std::size_t number = serial.size() + (with_sign ? 1 : 0);
   const std::size_t size = 2 + number + time_.size() + (with_reason ? kReasonExtension.size() + 1 : 0);
   // All lengths are below 128: one octet each.
-  list_.insert(list_.end(), {tag::kSequence, static_cast<std::uint8_t>(size), tag::kInteger,
-                             static_cast<std::uint8_t>(number)});
+  list_.insert(list_.end(),
+               {tag::kSequence, static_cast<std::uint8_t>(size), tag::kInteger, static_cast<std::uint8_t>(number)});
   if (with_sign) list_.push_back(0);
   list_.insert(list_.end(), serial.begin(), serial.end());
   list_.insert(list_.end(), time_.begin(), time_.end());

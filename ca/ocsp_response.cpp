@@ -45,10 +45,10 @@ void generalized_time(DerWriter& writer, UtcTime time) {
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};
   char text[40];
-  const int length = std::snprintf(
-      text, sizeof text, "%04d%02u%02u%02d%02d%02dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-      static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
+  const int length = std::snprintf(text, sizeof text, "%04d%02u%02u%02d%02d%02dZ", static_cast<int>(date.year()),
+                                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                                   static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                                   static_cast<int>(clock.seconds().count()));
   writer.text(tag::kGeneralizedTime, {text, static_cast<std::size_t>(length)});
 }
 
@@ -61,8 +61,9 @@ void single_response(DerWriter& writer, const OcspSingleAnswer& answer, const Oc
         writer.constructed(tag::context_constructed(1), [&] {
           generalized_time(writer, answer.revoked_at);
           if (answer.revocation_reason == 0) return;
-          writer.constructed(tag::context_constructed(0),
-                             [&] { writer.primitive(tag::kEnumerated, {&answer.revocation_reason, 1}); });
+          writer.constructed(tag::context_constructed(0), [&] {
+            writer.primitive(tag::kEnumerated, {&answer.revocation_reason, 1});
+          });
         });
         break;
       case OcspCertStatus::kUnknown: writer.primitive(tag::context(2), {}); break;
@@ -104,8 +105,9 @@ Result<ResponderKey> ResponderKey::generate() {
   if (size <= 0) return unavailable();
   Bytes spki(der, der + size);
   OPENSSL_free(der);
-  return ResponderKey{std::shared_ptr<void>(key.release(), [](void* held) { EVP_PKEY_free(static_cast<EVP_PKEY*>(held)); }),
-                      std::move(spki)};
+  return ResponderKey{
+      std::shared_ptr<void>(key.release(), [](void* held) { EVP_PKEY_free(static_cast<EVP_PKEY*>(held)); }),
+      std::move(spki)};
 }
 
 Result<Bytes> ResponderKey::sign(BytesView message) const {

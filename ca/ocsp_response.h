@@ -47,7 +47,7 @@ enum class OcspCertStatus : std::uint8_t { kGood, kRevoked, kUnknown };
 struct OcspSingleAnswer {
   BytesView cert_id;  // CertID of the request, DER
   OcspCertStatus status = OcspCertStatus::kUnknown;
-  UtcTime revoked_at{};               // kRevoked
+  UtcTime revoked_at{};                // kRevoked
   std::uint8_t revocation_reason = 0;  // kRevoked; 0 is left out
 };
 

@@ -21,9 +21,9 @@ enum class CertificateKind : std::uint8_t {
   kIssuingCa,             // of a tenant; path length 1; permitted URI host {tenant}.{trust domain}, critical
   kPlantCa,               // under an issuing CA; path length 0; the same constraint
   kDevice,
-  kServer,  // infrastructure: serverAuth
-  kBroker,  // infrastructure: serverAuth
-  kEdge,    // infrastructure: clientAuth
+  kServer,         // infrastructure: serverAuth
+  kBroker,         // infrastructure: serverAuth
+  kEdge,           // infrastructure: clientAuth
   kOcspResponder,  // OCSPSigning, id-pkix-ocsp-nocheck; under the CA for which it answers
 };
 
@@ -36,9 +36,10 @@ struct ProfileConfig {
   CertificateKind kind = CertificateKind::kDevice;
   std::int64_t validity_seconds = 365 * 86400;  // 60 to 40 years; never beyond the issuer's notAfter
   std::int64_t backdate_seconds = 300;          // 0 to 86400; notBefore lies this far back, for devices' clocks
-  std::vector<x509::KeyAlgorithm> key_algorithms = {
-      x509::KeyAlgorithm::kP256,    x509::KeyAlgorithm::kP384,    x509::KeyAlgorithm::kEd25519, x509::KeyAlgorithm::kRsa,
-      x509::KeyAlgorithm::kMlDsa44, x509::KeyAlgorithm::kMlDsa65, x509::KeyAlgorithm::kMlDsa87};
+  std::vector<x509::KeyAlgorithm> key_algorithms = {x509::KeyAlgorithm::kP256,    x509::KeyAlgorithm::kP384,
+                                                    x509::KeyAlgorithm::kEd25519, x509::KeyAlgorithm::kRsa,
+                                                    x509::KeyAlgorithm::kMlDsa44, x509::KeyAlgorithm::kMlDsa65,
+                                                    x509::KeyAlgorithm::kMlDsa87};
   bool short_lived = false;   // device only, at most kMaxShortLivedSeconds: noRevAvail (RFC 9608) and no pointers
   bool crl_pointer = true;    // cRLDistributionPoints
   bool ocsp_pointer = false;  // authorityInfoAccess with id-ad-ocsp

@@ -92,13 +92,12 @@ Result<nlohmann::json> selection(const CertOptions& options) {
     return body;
   }
   nlohmann::json query = nlohmann::json::object();
-  const std::pair<const char*, const std::string*> criteria[] = {
-      {"issuer", &options.issuer},
-      {"device", &options.of_device},
-      {"group", &options.group},
-      {"expires_before", &options.expires_before},
-      {"not_before_after", &options.not_before_after},
-      {"not_before_before", &options.not_before_before}};
+  const std::pair<const char*, const std::string*> criteria[] = {{"issuer", &options.issuer},
+                                                                 {"device", &options.of_device},
+                                                                 {"group", &options.group},
+                                                                 {"expires_before", &options.expires_before},
+                                                                 {"not_before_after", &options.not_before_after},
+                                                                 {"not_before_before", &options.not_before_before}};
   for (const auto& [name, value] : criteria) {
     if (!value->empty()) query[name] = *value;
   }
@@ -165,7 +164,8 @@ void declare_cert(Command& root) {
     return print_object(api.get(tenant_path(options->tenant) + "/certificates/" + http::percent_encode(options->id)));
   });
 
-  Command revoke_command = cert.add_command("revoke", "revoke one certificate or many; their connections are cut at once");
+  Command revoke_command =
+      cert.add_command("revoke", "revoke one certificate or many; their connections are cut at once");
   revoke_command.required("tenant", options->tenant, "tenant").option("certificate", options->id, "id or serial");
   revoke_command.option("--reason", options->reason, "RFC 5280 reason, for example keyCompromise, superseded")
       .option("--file", options->serials_file, "many: a file with one serial a line")

@@ -30,7 +30,8 @@ Result<std::shared_ptr<const LoadedIssuer>> load_issuer(AuthorityContext& contex
 
 Result<ActiveProfile> activate(AuthorityContext& context, db::Transaction& tx, const TenantId& tenant,
                                const registry::ProfileRow* row) {
-  MUSTER_TRY(const ca::Profile profile, row == nullptr ? Result<ca::Profile>{context.device_profile} : to_profile(*row));
+  MUSTER_TRY(const ca::Profile profile,
+             row == nullptr ? Result<ca::Profile>{context.device_profile} : to_profile(*row));
   MUSTER_TRY(auto issuer, load_issuer(context, tx, tenant, row == nullptr ? IssuerId{} : row->issuer_id));
   return ActiveProfile{profile, std::move(issuer)};
 }

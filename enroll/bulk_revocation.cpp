@@ -101,18 +101,18 @@ Result<registry::BulkRevocation> BulkRevocations::start(const Caller& caller, co
   MUSTER_TRY_VOID(require_tenant_admin(caller, request.tenant));
   MUSTER_TRY(const auto reason, decode_reason(request.reason));
   using Recorded = Result<registry::BulkRevocation>;
-  MUSTER_TRY(const auto recorded,
-             db::run_in_transaction(
-                 context_.pool, db::Scope::of_tenant(request.tenant), [&](db::Transaction& tx) -> Recorded {
-                   MUSTER_TRY(const auto selection, to_selection(tx, request));
-                   MUSTER_TRY(auto made, registry::create_bulk_revocation(tx, request.tenant, selection, reason,
-                                                                          caller.audit_name()));
-                   registry::AuditEvent event = audit_event(context_, caller, request.tenant, "revocation.start");
-                   event.target = "revocation:" + to_uuid_text(made.id);
-                   event.detail.emplace_back(registry::AuditField::kRevocationReason, request.reason);
-                   MUSTER_TRY_VOID(registry::append_audit_event(tx, event));
-                   return made;
-                 }));
+  MUSTER_TRY(
+      const auto recorded,
+      db::run_in_transaction(context_.pool, db::Scope::of_tenant(request.tenant), [&](db::Transaction& tx) -> Recorded {
+        MUSTER_TRY(const auto selection, to_selection(tx, request));
+        MUSTER_TRY(auto made,
+                   registry::create_bulk_revocation(tx, request.tenant, selection, reason, caller.audit_name()));
+        registry::AuditEvent event = audit_event(context_, caller, request.tenant, "revocation.start");
+        event.target = "revocation:" + to_uuid_text(made.id);
+        event.detail.emplace_back(registry::AuditField::kRevocationReason, request.reason);
+        MUSTER_TRY_VOID(registry::append_audit_event(tx, event));
+        return made;
+      }));
   const auto deadline = std::chrono::steady_clock::now() + kInline;
   bool more = true;
   while (more && std::chrono::steady_clock::now() < deadline) {
@@ -132,17 +132,18 @@ Result<registry::BulkRevocation> BulkRevocations::get(const Caller& caller, cons
 
 Result<bool> BulkRevocations::work(const TenantId& tenant, const RawId& id) {
   std::size_t revoked = 0;
-  auto more = db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Result<bool> {
-    MUSTER_TRY(auto taken, registry::take_bulk_revocation(tx, tenant, id));
-    if (!taken) return false;
-    MUSTER_TRY(const auto part, registry::revoke_next_part(tx, tenant, *taken, context_.clock.now(), kPart));
-    revoked = part.size();
-    std::vector<registry::AuditEvent> events;
-    events.reserve(part.size());
-    for (const auto& certificate : part) events.push_back(revoke_event(context_, tenant, *taken, certificate));
-    if (!events.empty()) MUSTER_TRY_VOID(registry::append_audit_events(tx, events));
-    return !taken->done;
-  });
+  auto more =
+      db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Result<bool> {
+        MUSTER_TRY(auto taken, registry::take_bulk_revocation(tx, tenant, id));
+        if (!taken) return false;
+        MUSTER_TRY(const auto part, registry::revoke_next_part(tx, tenant, *taken, context_.clock.now(), kPart));
+        revoked = part.size();
+        std::vector<registry::AuditEvent> events;
+        events.reserve(part.size());
+        for (const auto& certificate : part) events.push_back(revoke_event(context_, tenant, *taken, certificate));
+        if (!events.empty()) MUSTER_TRY_VOID(registry::append_audit_events(tx, events));
+        return !taken->done;
+      });
   authority_.note_revocation();
   if (more.ok()) {
     context_.metrics.counter("muster_certificates_revoked_total", "Certificates revoked by request").add(revoked);

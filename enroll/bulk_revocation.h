@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Purpose: revoking many certificates at once. What is to be revoked is recorded first, then done in parts, each with
-// its audit events and progress in one transaction: a crash loses nothing and repeats nothing, and any server that finds
-// one unfinished goes on with it.
+// its audit events and progress in one transaction: a crash loses nothing and repeats nothing, and any server that
+// finds one unfinished goes on with it.
 #pragma once
 
 #include <chrono>
@@ -35,15 +35,14 @@ struct BulkRequest {
 // BulkRevocations is made on the spot; thread-safe. All give enroll.caller_forbidden and database.* besides their own.
 class BulkRevocations {
  public:
-  explicit BulkRevocations(RegistrationAuthority& authority)
-      : authority_(authority), context_(authority.context()) {}
+  explicit BulkRevocations(RegistrationAuthority& authority) : authority_(authority), context_(authority.context()) {}
 
   static constexpr std::size_t kPart = 500;           // certificates in one transaction
   static constexpr std::size_t kPreviewed = 1'000;    // certificates that a preview lists
   static constexpr std::chrono::seconds kInline{10};  // of work before start() answers
 
-  // What would be revoked. Changes nothing. Reasons: revocation.reason_invalid, revocation.selection_invalid (the detail
-  // says what), device.not_found.
+  // What would be revoked. Changes nothing. Reasons: revocation.reason_invalid, revocation.selection_invalid (the
+  // detail says what), device.not_found.
   Result<registry::SelectionPreview> preview(const Caller& caller, const BulkRequest& request);
   // Records it and works on it for at most kInline; the rest goes on in the background. Reasons: those of preview.
   Result<registry::BulkRevocation> start(const Caller& caller, const BulkRequest& request);

@@ -2,6 +2,7 @@
 #include "enroll/crl_publisher.h"
 
 #include "ca/crl_builder.h"
+#include "ca/crl_linter.h"
 #include "ca/signer.h"
 #include "enroll/reasons.h"
 #include "registry/issuer_store.h"
@@ -99,9 +100,9 @@ Result<CrlPublisher::Present> CrlPublisher::look(const registry::CrlId& id, Shar
     present = shard.present;
   }
   using State = std::optional<registry::CrlState>;
-  MUSTER_TRY(const State state,
-             db::run_in_transaction(context_.pool, db::Scope::system(),
-                                    [&](db::Transaction& tx) { return registry::look_at_crl(tx, id); }));
+  MUSTER_TRY(const State state, db::run_in_transaction(context_.pool, db::Scope::system(), [&](db::Transaction& tx) {
+               return registry::look_at_crl(tx, id);
+             }));
   if (state && is_current(*state, now)) {
     if (present && present->number == state->number) return keep(shard, std::move(present), revocations);
   } else if (!may_build_again(shard, now)) {
@@ -132,16 +133,19 @@ Result<CrlPublisher::Present> CrlPublisher::build(db::Transaction& tx, const reg
   MUSTER_TRY(const auto loaded, context_.issuers->load(tx, row));
   const std::chrono::seconds validity{context_.config.crl_validity_seconds};
   ca::CrlBuilder builder;
-  MUSTER_TRY_VOID(registry::visit_revoked(
-      tx, id, now - kPeriodsKept * validity, [&](BytesView serial, UtcTime at, registry::RevocationReason reason) {
-        return builder.add(serial, at, static_cast<std::uint8_t>(reason));
-      }));
+  MUSTER_TRY_VOID(registry::visit_revoked(tx, id, now - kPeriodsKept * validity,
+                                          [&](BytesView serial, UtcTime at, registry::RevocationReason reason) {
+                                            return builder.add(serial, at, static_cast<std::uint8_t>(reason));
+                                          }));
   registry::StoredCrl made;
   // As late as possible: it locks the issuer's row until the end.
   MUSTER_TRY(made.number, registry::take_crl_number(tx, id.issuer, now));
   made.this_update = now - kBackdate;
   made.next_update = now + validity;
-  const Bytes tbs = builder.finish({loaded->identity, id.shard, made.number, made.this_update, made.next_update});
+  const ca::CrlHead head{loaded->identity, id.shard, made.number, made.this_update, made.next_update};
+  const Bytes tbs = builder.finish(head);
+  const auto findings = ca::lint_crl(tbs, head, builder.count());
+  if (!findings.empty()) return Error{ErrorCode::kInternal, findings.front().reason, findings.front().detail};
   MUSTER_TRY(const Bytes signature, context_.signer->sign_crl({loaded->tenant, id.issuer, tbs}));
   MUSTER_TRY(made.crl, ca::assemble_signed(tbs, signature));
   MUSTER_TRY_VOID(registry::store_crl(tx, id.issuer, id.shard, made, origin));

@@ -46,8 +46,8 @@ class CrlPublisher {
   };
 
   Result<std::shared_ptr<Shard>> find_shard(const registry::CrlId& id);
-  bool is_fresh(const Shard& shard, UtcTime now) const;        // with mutex_ held
-  bool may_build_again(const Shard& shard, UtcTime now);       // takes mutex_
+  bool is_fresh(const Shard& shard, UtcTime now) const;           // with mutex_ held
+  bool may_build_again(const Shard& shard, UtcTime now);          // takes mutex_
   Result<Present> look(const registry::CrlId& id, Shard& shard);  // with building held
   Result<Present> build(db::Transaction& tx, const registry::CrlId& id) const;
   Present keep(Shard& shard, Present crl, std::uint64_t revocations);

@@ -67,8 +67,8 @@ Result<std::shared_ptr<const OcspDelegate>> OcspDelegates::make(const IssuerId& 
                subject.spki = key.spki();
                const ca::Profile profile = ca::Profile::standard(ca::CertificateKind::kOcspResponder);
                const Bytes serial = ca::random_serial();
-               MUSTER_TRY(const x509::Certificate made, sign(context_, *loaded, {profile, loaded->identity, subject,
-                                                                                serial, context_.clock.now()}));
+               MUSTER_TRY(const x509::Certificate made,
+                          sign(context_, *loaded, {profile, loaded->identity, subject, serial, context_.clock.now()}));
                MUSTER_TRY_VOID(registry::store_ocsp_responder(tx, to_row(made, issuer, serial)));
                Caller self;
                self.role = CallerRole::kLocal;
@@ -81,9 +81,9 @@ Result<std::shared_ptr<const OcspDelegate>> OcspDelegates::make(const IssuerId& 
                return made;
              }));
   context_.metrics.counter("muster_ocsp_delegates_total", "Certificates of OCSP responders issued").add();
-  return std::make_shared<const OcspDelegate>(
-      OcspDelegate{std::move(key), Bytes(certificate.der().begin(), certificate.der().end()), certificate.not_before(),
-                   certificate.not_after()});
+  return std::make_shared<const OcspDelegate>(OcspDelegate{std::move(key),
+                                                           Bytes(certificate.der().begin(), certificate.der().end()),
+                                                           certificate.not_before(), certificate.not_after()});
 }
 
 }  // namespace muster::enroll

@@ -84,12 +84,12 @@ struct OcspResponder::Impl {
   Counter& refused;
   std::atomic<int> signing{0};
 
-  std::mutex reading;                          // the news
-  std::string position;                        // guarded by reading
-  SteadyTime tried_at{};                       // guarded by reading
-  std::atomic<std::int64_t> read_at{-1};       // steady nanoseconds of the last success; -1: never
-  std::atomic<std::uint64_t> revocations{0};   // of this process, covered by the last success
-  std::atomic<std::uint64_t> news_count{0};    // successes
+  std::mutex reading;                         // the news
+  std::string position;                       // guarded by reading
+  SteadyTime tried_at{};                      // guarded by reading
+  std::atomic<std::int64_t> read_at{-1};      // steady nanoseconds of the last success; -1: never
+  std::atomic<std::uint64_t> revocations{0};  // of this process, covered by the last success
+  std::atomic<std::uint64_t> news_count{0};   // successes
 
   std::shared_mutex mutex;
   std::unordered_map<std::string, std::vector<Prepared>> prepared;  // by issuer and serial; guarded by mutex
@@ -111,9 +111,8 @@ bool OcspResponder::Impl::read_news() {
   if (started - tried_at < std::chrono::seconds{1} && is_current(kNewsPatience)) return true;  // it just failed
   tried_at = started;
   const std::uint64_t covered = context.revocations.load(std::memory_order_acquire);
-  auto news = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {
-    return registry::read_revocation_news(tx, position);
-  });
+  auto news = db::run_in_transaction(context.pool, db::Scope::system(),
+                                     [&](db::Transaction& tx) { return registry::read_revocation_news(tx, position); });
   if (!news.ok()) {
     context.log.error("no news of revocations", {{"error", to_log_text(news.error())}});
     return is_current(kNewsPatience);
@@ -143,8 +142,7 @@ Reply OcspResponder::Impl::find_prepared(const std::string& key, BytesView cert_
 }
 
 // Not kept where news came between the look into the registry and now: it may have been about this certificate.
-void OcspResponder::Impl::keep(const std::string& key, BytesView cert_id, const Reply& reply,
-                               std::uint64_t news_read) {
+void OcspResponder::Impl::keep(const std::string& key, BytesView cert_id, const Reply& reply, std::uint64_t news_read) {
   const std::unique_lock lock{mutex};
   if (news_count.load(std::memory_order_acquire) != news_read) return;
   if (prepared.size() >= kMaxPrepared && !prepared.contains(key)) prepared.erase(prepared.begin());
@@ -155,7 +153,7 @@ void OcspResponder::Impl::keep(const std::string& key, BytesView cert_id, const 
 }
 
 Result<std::vector<ca::OcspSingleAnswer>> OcspResponder::Impl::look_up(const IssuerId& issuer,
-                                                                      const x509::OcspRequestView& request) {
+                                                                       const x509::OcspRequestView& request) {
   std::vector<Bytes> serials;
   for (const auto& id : request.certificates) serials.emplace_back(id.serial.begin(), id.serial.end());
   MUSTER_TRY(const auto statuses, db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {

@@ -35,7 +35,7 @@ struct OcspRequestView;
 namespace muster::enroll {
 
 struct OcspReply {
-  std::string der;        // OCSPResponse
+  std::string der;         // OCSPResponse
   bool cacheable = false;  // by caches on the way [RFC5019 6.2]; then the following count
   UtcTime this_update{};
   UtcTime next_update{};

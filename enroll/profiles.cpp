@@ -61,10 +61,10 @@ registry::AuditEvent event_about(const AuthorityContext& context, const Caller& 
   registry::AuditEvent event = audit_event(context, caller, tenant, action);
   event.target = "profile:" + row.name;
   event.target_name = row.name;
-  event.detail.emplace_back(
-      registry::AuditField::kDetail,
-      "validity_seconds=" + std::to_string(row.validity_seconds) + " short_lived=" + (row.short_lived ? "yes" : "no") +
-          " crl_pointer=" + (row.crl_pointer ? "yes" : "no") + " ocsp_pointer=" + (row.ocsp_pointer ? "yes" : "no"));
+  event.detail.emplace_back(registry::AuditField::kDetail, "validity_seconds=" + std::to_string(row.validity_seconds) +
+                                                               " short_lived=" + (row.short_lived ? "yes" : "no") +
+                                                               " crl_pointer=" + (row.crl_pointer ? "yes" : "no") +
+                                                               " ocsp_pointer=" + (row.ocsp_pointer ? "yes" : "no"));
   if (!row.issuer_id.is_nil()) event.detail.emplace_back(registry::AuditField::kIssuerId, row.issuer_id.text());
   return event;
 }
@@ -85,8 +85,7 @@ Result<registry::ProfileRow> Profiles::create(const Caller& caller, const Tenant
   return db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Row {
     MUSTER_TRY_VOID(check(tx, tenant, row));
     MUSTER_TRY(auto made, registry::create_profile(tx, tenant, row));
-    MUSTER_TRY_VOID(
-        registry::append_audit_event(tx, event_about(context_, caller, tenant, "profile.create", made)));
+    MUSTER_TRY_VOID(registry::append_audit_event(tx, event_about(context_, caller, tenant, "profile.create", made)));
     return made;
   });
 }
@@ -106,8 +105,7 @@ Result<registry::ProfileRow> Profiles::update(const Caller& caller, const Tenant
     MUSTER_TRY_VOID(check(tx, tenant, row));
     MUSTER_TRY(auto made, override_built_in ? registry::create_profile(tx, tenant, row)
                                             : registry::update_profile(tx, tenant, row));
-    MUSTER_TRY_VOID(
-        registry::append_audit_event(tx, event_about(context_, caller, tenant, "profile.update", made)));
+    MUSTER_TRY_VOID(registry::append_audit_event(tx, event_about(context_, caller, tenant, "profile.update", made)));
     return made;
   });
 }
@@ -123,9 +121,8 @@ Result<void> Profiles::remove(const Caller& caller, const TenantId& tenant, cons
 
 Result<registry::ProfileRow> Profiles::get(const Caller& caller, const TenantId& tenant, const std::string& name) {
   MUSTER_TRY_VOID(require_tenant_reader(caller, tenant));
-  auto row = db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) {
-    return registry::get_profile(tx, tenant, name);
-  });
+  auto row = db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant),
+                                    [&](db::Transaction& tx) { return registry::get_profile(tx, tenant, name); });
   if (!row.ok() && row.error().reason == registry::kProfileNotFound && name == kDeviceProfile) return built_in();
   return row;
 }

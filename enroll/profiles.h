@@ -21,7 +21,7 @@ namespace muster::enroll {
 
 inline constexpr std::string_view kDeviceProfile = "device";
 
-struct ProfileChange {  // absent: as it is, or the default of a new profile
+struct ProfileChange {                            // absent: as it is, or the default of a new profile
   std::optional<std::optional<IssuerId>> issuer;  // inner empty: the tenant's active issuing CA
   std::optional<std::int64_t> validity_seconds;
   std::optional<std::int64_t> backdate_seconds;

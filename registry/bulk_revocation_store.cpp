@@ -24,8 +24,9 @@ const db::Statement kInsert{
         kColumns};
 const db::Statement kGet{"get_bulk_revocation", kSelect + "WHERE tenant_id = $1::uuid AND id = $2::uuid"};
 const db::Statement kTake{"take_bulk_revocation",
-                          kSelect + "WHERE tenant_id = $1::uuid AND id = $2::uuid AND status = 'running'"
-                                    " FOR UPDATE SKIP LOCKED"};
+                          kSelect +
+                              "WHERE tenant_id = $1::uuid AND id = $2::uuid AND status = 'running'"
+                              " FOR UPDATE SKIP LOCKED"};
 const db::Statement kProgress{
     "progress_bulk_revocation",
     "UPDATE muster.bulk_revocations SET revoked = $3::bigint, already_revoked = $4::bigint, not_found = $5::bigint,"
@@ -34,8 +35,9 @@ const db::Statement kProgress{
 const db::Statement kRunning{"list_running_bulk_revocations",
                              "SELECT tenant_id, id FROM muster.bulk_revocations WHERE status = 'running'"
                              " ORDER BY created_at LIMIT $1::bigint"};
-const db::Statement kPrune{"prune_bulk_revocations",
-                           "DELETE FROM muster.bulk_revocations WHERE status = 'done' AND finished_at < $1::timestamptz"};
+const db::Statement kPrune{
+    "prune_bulk_revocations",
+    "DELETE FROM muster.bulk_revocations WHERE status = 'done' AND finished_at < $1::timestamptz"};
 
 // What a query selects. $2 now, $3 to $8 the criteria, $9 created before: what is issued while the work goes on is not
 // meant.

@@ -11,16 +11,17 @@ namespace {
 constexpr std::size_t kRowsAtOnce = 20'000;  // bounds the memory of reading a large shard
 
 // An orphan's notAfter is not known, so it stays listed; there are few.
-const db::Statement kRevoked{"list_revoked",
-                             "SELECT serial, revoked_at, reason FROM muster.revocations WHERE issuer_id = $1::uuid"
-                             " AND crl_shard = $2::integer AND serial > $3::bytea"
-                             " AND (not_after IS NULL OR not_after >= $4::timestamptz) ORDER BY serial LIMIT $5::bigint"};
+const db::Statement kRevoked{
+    "list_revoked",
+    "SELECT serial, revoked_at, reason FROM muster.revocations WHERE issuer_id = $1::uuid"
+    " AND crl_shard = $2::integer AND serial > $3::bytea"
+    " AND (not_after IS NULL OR not_after >= $4::timestamptz) ORDER BY serial LIMIT $5::bigint"};
 const db::Statement kForget{"forget_revocations", "DELETE FROM muster.revocations WHERE not_after < $1::timestamptz"};
 const db::Statement kShards{"crl_shards", "SELECT crl_shards FROM muster.issuers WHERE id = $1::uuid"};
 // One builder of a shard at a time, over all processes.
 const db::Statement kLock{"lock_crl", "SELECT pg_advisory_xact_lock(hashtextextended($1::uuid::text, $2::bigint))"};
-const db::Statement kOrigin{"crl_origin",
-                            "SELECT pg_current_snapshot()::text, d.system_identifier FROM muster.database_identity() d"};
+const db::Statement kOrigin{
+    "crl_origin", "SELECT pg_current_snapshot()::text, d.system_identifier FROM muster.database_identity() d"};
 // The order is there for its index: the planner, who cannot know how few are new, would read the whole table. In a
 // database restored elsewhere from a dump the transaction ids of the old one say nothing: all is due there.
 const db::Statement kState{
@@ -67,8 +68,7 @@ Result<void> visit_revoked(db::Transaction& tx, const CrlId& crl, UtcTime expire
   while (true) {
     MUSTER_TRY(const auto rows, db::run(tx, kRevoked, {crl.issuer, crl.shard, after, expired_before, kRowsAtOnce}));
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      MUSTER_TRY_VOID(
-          visit(rows[i].bytes_view(0), rows[i].time(1), static_cast<RevocationReason>(rows[i].number(2))));
+      MUSTER_TRY_VOID(visit(rows[i].bytes_view(0), rows[i].time(1), static_cast<RevocationReason>(rows[i].number(2))));
     }
     if (rows.size() < kRowsAtOnce) return {};
     after = rows[rows.size() - 1].bytes(0);
@@ -106,8 +106,8 @@ Result<CrlOrigin> begin_crl(db::Transaction& tx, const CrlId& crl) {
 Result<std::optional<CrlState>> look_at_crl(db::Transaction& tx, const CrlId& crl) {
   MUSTER_TRY(const auto rows, db::run(tx, kState, {crl.issuer, crl.shard}));
   if (rows.empty()) return std::optional<CrlState>{};
-  return std::optional<CrlState>{{static_cast<std::uint64_t>(rows[0].number(0)), rows[0].time(1), rows[0].time(2),
-                                  rows[0].boolean(3)}};
+  return std::optional<CrlState>{
+      {static_cast<std::uint64_t>(rows[0].number(0)), rows[0].time(1), rows[0].time(2), rows[0].boolean(3)}};
 }
 
 Result<std::uint64_t> take_crl_number(db::Transaction& tx, const IssuerId& issuer, UtcTime now) {
@@ -118,8 +118,9 @@ Result<std::uint64_t> take_crl_number(db::Transaction& tx, const IssuerId& issue
 
 Result<void> store_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard, const StoredCrl& crl,
                        const CrlOrigin& origin) {
-  MUSTER_TRY_VOID(db::run(tx, kStore, {issuer, shard, crl.number, crl.this_update, crl.next_update, crl.crl,
-                                       origin.snapshot, origin.system_identifier}));
+  MUSTER_TRY_VOID(db::run(tx, kStore,
+                          {issuer, shard, crl.number, crl.this_update, crl.next_update, crl.crl, origin.snapshot,
+                           origin.system_identifier}));
   return {};
 }
 

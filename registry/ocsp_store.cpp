@@ -32,9 +32,10 @@ const db::Statement kNews{
     " LEFT JOIN LATERAL (SELECT v.issuer_id, v.serial FROM muster.revocations AS v"
     "  WHERE v.transaction_id >= coalesce(nullif($1, ''), pg_snapshot_xmax(s.now)::text)::xid8"
     "  AND v.transaction_id < pg_snapshot_xmax(s.now) ORDER BY v.transaction_id LIMIT $2::bigint) AS r ON true"};
-const db::Statement kStore{"store_ocsp_responder",
-                           "INSERT INTO muster.ocsp_responders (id, issuer_id, serial, not_before, not_after, certificate)"
-                           " VALUES ($1::bytea, $2::uuid, $3::bytea, $4::timestamptz, $5::timestamptz, $6::bytea)"};
+const db::Statement kStore{
+    "store_ocsp_responder",
+    "INSERT INTO muster.ocsp_responders (id, issuer_id, serial, not_before, not_after, certificate)"
+    " VALUES ($1::bytea, $2::uuid, $3::bytea, $4::timestamptz, $5::timestamptz, $6::bytea)"};
 const db::Statement kPrune{"prune_ocsp_responders",
                            "DELETE FROM muster.ocsp_responders WHERE not_after < $1::timestamptz"};
 

@@ -36,7 +36,8 @@ struct OcspIssuer {
 // Issuers with a certificate, whatever their status, but for those in `known`.
 Result<std::vector<OcspIssuer>> list_ocsp_issuers(db::Transaction& tx, std::span<const IssuerId> known);
 
-// Revocations of transactions from `since` on; empty `since`: none, just where we stand. A revocation may be told again.
+// Revocations of transactions from `since` on; empty `since`: none, just where we stand. A revocation may be told
+// again.
 struct RevocationNews {
   std::string position;  // for the next call
   struct Item {

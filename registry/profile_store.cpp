@@ -38,8 +38,11 @@ const db::Statement kWiden{"widen_crl_shards",
                            "$2::integer"};
 
 ProfileRow read(const db::Row& row) {
-  return {row.text(0),    row.id_or_nil<IssuerId>(1), row.number(2),  row.number(3), row.texts(4),
-          row.boolean(5), row.boolean(6),             row.boolean(7), row.time(8),   row.time(9)};
+  return {row.text(0),    row.id_or_nil<IssuerId>(1),
+          row.number(2),  row.number(3),
+          row.texts(4),   row.boolean(5),
+          row.boolean(6), row.boolean(7),
+          row.time(8),    row.time(9)};
 }
 
 Error not_found() { return {ErrorCode::kNotFound, kProfileNotFound, ""}; }

@@ -18,8 +18,8 @@
 namespace muster::registry {
 
 struct ProfileRow {
-  std::string name;     // [a-z0-9][a-z0-9._-]{0,62}
-  IssuerId issuer_id;   // of the slot that signs; nil: the tenant's default one
+  std::string name;    // [a-z0-9][a-z0-9._-]{0,62}
+  IssuerId issuer_id;  // of the slot that signs; nil: the tenant's default one
   std::int64_t validity_seconds = 0;
   std::int64_t backdate_seconds = 0;
   std::vector<std::string> key_algorithms;  // names of x509/key_kind.h

@@ -25,7 +25,7 @@ struct OcspCertIdView {
 struct OcspRequestView {
   std::vector<OcspCertIdView> certificates;  // at least one
   std::optional<BytesView> nonce;            // 1 to 128 octets [RFC9654 2.1]
-  bool plain = true;  // no nonce and no other extension: an answer made beforehand will do
+  bool plain = true;                         // no nonce and no other extension: an answer made beforehand will do
 };
 
 inline constexpr std::size_t kMaxOcspCertificates = 10;  // in one request

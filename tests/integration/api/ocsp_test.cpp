@@ -34,8 +34,9 @@ class Ocsp : public ApiLab {
   }
   // `options` first: the program wants the digest of a CertID before the certificate.
   std::string openssl_ocsp(const std::string& device, const std::string& options = "") {
-    return shell("openssl ocsp " + options + " -issuer " + path(device + ".issuer") + " -cert " + path(device + ".leaf") + " -url " +
-                 url() + " -CAfile " + path("device-root.pem") + " -verify_other " + path(device + ".chain"));
+    return shell("openssl ocsp " + options + " -issuer " + path(device + ".issuer") + " -cert " +
+                 path(device + ".leaf") + " -url " + url() + " -CAfile " + path("device-root.pem") + " -verify_other " +
+                 path(device + ".chain"));
   }
   void revoke(const TestTenant& tenant, const json& certificate, const std::string& reason = "keyCompromise") {
     const Answer revoked =
@@ -43,8 +44,7 @@ class Ocsp : public ApiLab {
              json{{"reason", reason}}.dump());
     ASSERT_EQ(revoked.status, 200) << revoked.text;
   }
-  Answer plain(const std::string& method, const std::string& target, const std::string& body = "",
-               const std::map<std::string, std::string>& headers = {}) {
+  Answer plain(const std::string& method, const std::string& target, const std::string& body = "") {
     http::ClientConfig config;
     config.base_url = "http://127.0.0.1:" + std::to_string(server->plain_port());
     auto client = http::Client::create(config);
@@ -52,7 +52,6 @@ class Ocsp : public ApiLab {
     request.method = method;
     request.target = target;
     request.body = body;
-    for (const auto& [name, value] : headers) request.headers.emplace(name, value);
     const auto response = client->send(request);
     EXPECT_TRUE(response.ok()) << to_log_text(response.error());
     if (!response.ok()) return {};
@@ -129,8 +128,10 @@ TEST_F(Ocsp, GetAnswersAsRfc5019AndCachesMayKeepIt) {
   EXPECT_TRUE(answer.headers.contains("last-modified") && answer.headers.contains("expires"));
   // Slashes and plus signs as they are, as some clients send them; the same octets come again.
   EXPECT_EQ(plain("GET", "/ocsp/" + request).text, answer.text);
-  const Answer again = plain("GET", "/ocsp/" + request, "", {{"If-None-Match", answer.headers.at("etag")}});
-  EXPECT_EQ(again.status, 304);
+  // curl, because httplib's client waits for a body that a 304 does not have.
+  EXPECT_EQ(shell("curl -s -o /dev/null -w '%{http_code}' -H 'If-None-Match: " + answer.headers.at("etag") + "' '" +
+                  url() + "/" + http::percent_encode(request) + "'"),
+            "304");
   EXPECT_EQ(plain("POST", "/ocsp", request_for("d")).text, answer.text);
 }
 
@@ -170,9 +171,8 @@ TEST_F(Ocsp, SuspensionIsNoStateOfTheCertificate) {
 
 TEST_F(Ocsp, CertificatesThatWereNeverIssuedAreUnknownAndNotKept) {
   enrolled(acme, "d");
-  const std::string said =
-      shell("openssl ocsp -issuer " + path("d.issuer") + " -serial 0x4123456789 -url " + url() + " -CAfile " +
-            path("device-root.pem") + " -verify_other " + path("d.chain"));
+  const std::string said = shell("openssl ocsp -issuer " + path("d.issuer") + " -serial 0x4123456789 -url " + url() +
+                                 " -CAfile " + path("device-root.pem") + " -verify_other " + path("d.chain"));
   EXPECT_TRUE(holds(said, "0x4123456789: unknown")) << said;
   shell("openssl ocsp -no_nonce -issuer " + path("d.issuer") + " -serial 0x4123456789 -reqout " + path("request.der"));
   EXPECT_EQ(plain("POST", "/ocsp", read("request.der")).headers.at("cache-control"), "no-store");
@@ -183,9 +183,9 @@ TEST_F(Ocsp, AnotherTenantsSerialIsUnknownUnderThisIssuer) {
   const TestTenant beta = make_tenant("beta");
   const json theirs = enrolled(beta, "b");
   enrolled(acme, "a");
-  const std::string said = shell("openssl ocsp -issuer " + path("a.issuer") + " -serial 0x" +
-                                 theirs.value("serial", "") + " -url " + url() + " -CAfile " +
-                                 path("device-root.pem") + " -verify_other " + path("a.chain"));
+  const std::string said =
+      shell("openssl ocsp -issuer " + path("a.issuer") + " -serial 0x" + theirs.value("serial", "") + " -url " + url() +
+            " -CAfile " + path("device-root.pem") + " -verify_other " + path("a.chain"));
   EXPECT_TRUE(holds(said, ": unknown")) << said;
 }
 

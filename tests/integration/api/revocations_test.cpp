@@ -26,7 +26,8 @@ class Revocations : public ApiLab {
         "INSERT INTO muster.certificates (id, tenant_id, device_id, issuer_id, serial, spki_sha256, not_before, "
         "not_after, crl_shard, profile, certificate) SELECT sha256(convert_to(d.id || ' ' || n, 'UTF8')), d.tenant_id, "
         "d.id, i.id, substr(sha256(convert_to('s' || d.id || ' ' || n, 'UTF8')), 1, 16), "
-        "sha256(convert_to('k' || d.id || ' ' || n, 'UTF8')), now() - interval '1 day', now() + interval '1 year' + n * "
+        "sha256(convert_to('k' || d.id || ' ' || n, 'UTF8')), now() - interval '1 day', now() + interval '1 year' + n "
+        "* "
         "interval '1 second', 0, 'device', '\\x30' FROM muster.devices d JOIN muster.issuers i ON i.tenant_id = "
         "d.tenant_id, generate_series(1, " +
         std::to_string(number) + ") n WHERE d.name = '" + device + "' AND d.tenant_id = '" + tenant.id.text() + "'");
@@ -78,7 +79,8 @@ TEST_F(Revocations, SerialsAreRevokedOnceAndOthersAreCounted) {
 TEST_F(Revocations, AnUnfinishedOneIsGoneOnWith) {
   make_certificates(acme, "d", 20);
   const std::string id = database.execute(
-      "INSERT INTO muster.bulk_revocations (tenant_id, reason, device_id, actor) SELECT tenant_id, 4, id, 'token:x' FROM "
+      "INSERT INTO muster.bulk_revocations (tenant_id, reason, device_id, actor) SELECT tenant_id, 4, id, 'token:x' "
+      "FROM "
       "muster.devices WHERE name = 'd' RETURNING id");
   EXPECT_TRUE(test_support::eventually([&] {
     return send({acme.admin, ""}, "GET", acme.path + "/revocations/" + id).body().value("status", "") == "done";
@@ -105,13 +107,15 @@ TEST_F(Revocations, AHostileAdminRevokesNothingOfAnotherTenant) {
   const Answer by_serial = post(acme, {{"serials", {theirs["serial"]}}});
   EXPECT_EQ(by_serial.body()["not_found"], 1) << by_serial.text;
   EXPECT_EQ(by_serial.body()["revoked"], 0);
-  const std::string issuer = database.execute("SELECT id FROM muster.issuers WHERE tenant_id = '" + beta.id.text() + "'");
+  const std::string issuer =
+      database.execute("SELECT id FROM muster.issuers WHERE tenant_id = '" + beta.id.text() + "'");
   EXPECT_EQ(post(acme, {{"query", {{"issuer", issuer}}}}).body()["revoked"], 0);
   EXPECT_EQ(post(beta, {{"query", {{"device", "b"}}}}, acme.admin).status, 404);
   EXPECT_EQ(post(beta, {{"query", {{"device", "b"}}}}, beta.factory).status, 403);
-  EXPECT_EQ(send({acme.admin, ""}, "POST", acme.path + "/certificates/" + theirs["serial"].get<std::string>() +
-                                               "/revocation").status,
-            404);
+  EXPECT_EQ(
+      send({acme.admin, ""}, "POST", acme.path + "/certificates/" + theirs["serial"].get<std::string>() + "/revocation")
+          .status,
+      404);
   EXPECT_EQ(count("status = 'revoked'"), "0");
 }
 

@@ -120,8 +120,9 @@ TEST_F(CrlTest, RevokingSucceedsWherePublishingFailsAndTheOldListIsServed) {
   const IssuerId issuer = issuer_of(acme);
   const auto issued = enrol(acme, "d");
   const std::uint64_t number = authority->crl(issuer, 0).value()->number;
-  database.execute("CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS"
-                   " $$ BEGIN RAISE EXCEPTION 'disk'; END $$");
+  database.execute(
+      "CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS"
+      " $$ BEGIN RAISE EXCEPTION 'disk'; END $$");
   database.execute("CREATE TRIGGER fail BEFORE UPDATE ON muster.crls FOR EACH ROW EXECUTE FUNCTION public.fail()");
 
   revoke(acme, issued);
@@ -168,8 +169,9 @@ TEST_F(CrlTest, TwentyThousandEntriesAreCompleteAndOpensslReadsThem) {
   std::ofstream{folder / "list.crl"} << as_text((*published)->der);
   std::ofstream{folder / "ca.pem"} << authority->ensure_tenant_issuer(platform, acme.id)->certificate_pem;
   test_support::SpawnOptions verify;
-  verify.command = {"sh", "-c", "openssl crl -inform DER -in " + (folder / "list.crl").string() + " -CAfile " +
-                                    (folder / "ca.pem").string() + " -noout 2>&1 | grep -q 'verify OK'"};
+  verify.command = {"sh", "-c",
+                    "openssl crl -inform DER -in " + (folder / "list.crl").string() + " -CAfile " +
+                        (folder / "ca.pem").string() + " -noout 2>&1 | grep -q 'verify OK'"};
   EXPECT_TRUE(test_support::run(verify).success());
 }
 

@@ -15,8 +15,12 @@ std::string element(char tag, const std::string& contents) {
   if (contents.size() < 0x80) {
     out.push_back(static_cast<char>(contents.size()));
   } else {
-    out.push_back('\x82');
-    out.push_back(static_cast<char>(contents.size() >> 8));
+    if (contents.size() > 0xFF) {
+      out.push_back('\x82');
+      out.push_back(static_cast<char>(contents.size() >> 8));
+    } else {
+      out.push_back('\x81');
+    }
     out.push_back(static_cast<char>(contents.size() & 0xFF));
   }
   return out + contents;
@@ -28,9 +32,8 @@ const std::string kSha1 = sequence(element('\x06', "\x2B\x0E\x03\x02\x1A"));
 const std::string kNonceOid = element('\x06', "\x2B\x06\x01\x05\x05\x07\x30\x01\x02");
 
 std::string single(const std::string& serial = "\x41\x01", const std::string& more = "") {
-  return sequence(sequence(kSha1 + octets(std::string(20, 'n')) + octets(std::string(20, 'k')) +
-                           element('\x02', serial)) +
-                  more);
+  return sequence(
+      sequence(kSha1 + octets(std::string(20, 'n')) + octets(std::string(20, 'k')) + element('\x02', serial)) + more);
 }
 std::string request(const std::string& list, const std::string& more = "") {
   return sequence(sequence(sequence(list) + more));
