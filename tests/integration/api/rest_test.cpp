@@ -120,6 +120,17 @@ TEST_F(ApiLab, EveryPathOfAnotherTenantIsNotThere) {
   EXPECT_TRUE(std::all_of(audit.begin(), audit.end(), [](const json& event) { return event["tenant"] == "acme"; }));
 }
 
+// The place in the issuance log comes with the first answer only.
+std::string without_log(const std::string& text) {
+  std::string kept;
+  std::istringstream stream{text};
+  for (std::string line; std::getline(stream, line); kept += "\n") {
+    const std::size_t log = line.find(",\"log\":{");
+    kept += log == std::string::npos ? line : line.substr(0, log) + "}";
+  }
+  return kept;
+}
+
 TEST_F(ApiLab, ABatchAnswersEveryLineInOrderAndAgain) {
   const TestTenant acme = make_tenant("acme");
   std::string lines;
@@ -142,8 +153,9 @@ TEST_F(ApiLab, ABatchAnswersEveryLineInOrderAndAgain) {
     EXPECT_EQ(results[i]["line"], i + 1);
     EXPECT_EQ(results[i]["status"], i < 3 ? 201 : 400) << results[i];
   }
-  EXPECT_EQ(again.text, ran.text);
-  EXPECT_EQ(replayed.text, ran.text);
+  EXPECT_EQ(results[0]["log"]["size"], 3) << results[0];
+  EXPECT_EQ(again.text, without_log(ran.text));
+  EXPECT_EQ(replayed.text, without_log(ran.text));
 }
 
 // Its groups are under way at once; a factory may have only a device's first certificate.
@@ -168,7 +180,7 @@ TEST_F(ApiLab, InALongBatchTheEarlierLineForADeviceComesFirst) {
     EXPECT_EQ(result["status"], number < kDevices ? 201 : 403) << line;
   }
   EXPECT_EQ(number, kDevices + 5);
-  EXPECT_EQ(again.text, ran.text);
+  EXPECT_EQ(again.text, without_log(ran.text));
 }
 
 TEST_F(ApiLab, AnIdempotencyKeyGivesTheFirstAnswerAgain) {
