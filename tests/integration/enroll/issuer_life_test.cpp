@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <thread>
 
+#include "core/encoding.h"
 #include "enroll/issuer_desk.h"
 #include "integration/enroll/customer_ca.h"
 #include "integration/enroll/enroll_lab.h"
@@ -283,7 +284,13 @@ TEST_F(IssuerLife, CrossCertificatesGiveTheSameKeyAnotherRoot) {
   const CustomerCa partner;
   const Issuer issuer = active(acme);
   const std::string request = request_of(acme, issuer.id);
-  const std::string alternative = partner.sign(request);
+  // The certificates that the issuer signed name it by its key identifier: the partner takes it over.
+  const auto own = x509::Certificate::parse_der(issuer.certificate).value();
+  const std::string extensions =
+      "basicConstraints=critical,CA:TRUE,pathlen:1\nkeyUsage=critical,keyCertSign,cRLSign\n"
+      "authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=" +
+      to_hex(own.subject_key_id()) + "\n";
+  const std::string alternative = partner.sign(request, extensions);
   const auto added = desk().add_cross_certificate(acme.admin, acme.id, issuer.id, alternative + partner.root());
   ASSERT_TRUE(added.ok()) << to_log_text(added.error());
   const auto issued = enrol(acme, "pump-1");
