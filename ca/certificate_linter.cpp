@@ -7,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "ca/issued_time.h"
 #include "ca/reasons.h"
 #include "core/encoding.h"
 #include "x509/certificate.h"
@@ -142,7 +143,10 @@ class Linter {
     if (!body || !outer.at_end() || !body->read(tag::context_constructed(0))) return false;
     const auto serial = body->read_integer();
     const auto algorithm = body->read(tag::kSequence);
-    if (!serial || !algorithm || !body->read(tag::kSequence) || !body->read(tag::kSequence)) return false;
+    if (!serial || !algorithm || !body->read(tag::kSequence)) return false;
+    auto validity = body->enter(tag::kSequence);
+    if (!validity) return false;
+    times_as_issued_ = read_issued_time(*validity) && read_issued_time(*validity) && validity->at_end();
     serial_ = *serial;
     algorithm_ = algorithm->whole;
     const auto subject = body->read(tag::kSequence);
@@ -209,6 +213,7 @@ class Linter {
   }
 
   void check_validity(const x509::Certificate& seen) {
+    require(times_as_issued_, reasons::kLintValidity, "UTCTime through 2049, GeneralizedTime from 2050");
     const auto duration = seen.not_after() - seen.not_before() + std::chrono::seconds{1};  // both ends count
     require(duration <= order_.profile.validity() + order_.profile.backdate(), reasons::kLintValidity,
             "longer than the profile's");
@@ -357,6 +362,7 @@ class Linter {
   const CertificateOrder& order_;
   Shape shape_;
   BytesView serial_, algorithm_, subject_;
+  bool times_as_issued_ = false;
   std::vector<SeenExtension> extensions_;
   std::vector<LintFinding> findings_;
 };
