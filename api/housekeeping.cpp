@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "core/log.h"
-#include "enroll/superseding.h"
 #include "enroll/bulk_revocation.h"
+#include "enroll/superseding.h"
 #include "registry/audit_store.h"
 #include "registry/batch_store.h"
 #include "registry/bulk_revocation_store.h"
@@ -128,7 +128,8 @@ void Housekeeping::prune() {
   run("prune idempotency", [&](db::Transaction& tx) { return registry::prune_idempotency_records(tx, now); });
   run("prune edge events", [&](db::Transaction& tx) { return registry::prune_edge_events(tx, now - kKeepEdgeEvents); });
   run("prune batches", [&](db::Transaction& tx) { return registry::prune_batches(tx, now - kKeepBatches); });
-  run("prune revocations", [&](db::Transaction& tx) { return registry::forget_revocations(tx, now - kKeepRevocations); });
+  run("prune revocations",
+      [&](db::Transaction& tx) { return registry::forget_revocations(tx, now - kKeepRevocations); });
   run("prune OCSP responders",
       [&](db::Transaction& tx) { return registry::prune_ocsp_responders(tx, now - kKeepOcspResponders); });
   run("prune bulk revocations",

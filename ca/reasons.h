@@ -11,8 +11,8 @@ namespace muster::ca::reasons {
 inline constexpr std::string_view kKekInvalid = "kek.invalid";  // not 32 octets or 64 hexadecimal digits
 inline constexpr std::string_view kKekUnknown = "kek.unknown";  // the file lacks the key that wraps this blob
 inline constexpr std::string_view kKeyUnwrapFailed = "key.unwrap_failed";
-inline constexpr std::string_view kKeyMismatch = "key.mismatch";  // the stored key is not the issuer's
-inline constexpr std::string_view kKeyNotFound = "key.not_found";  // the token has no such key, or several
+inline constexpr std::string_view kKeyMismatch = "key.mismatch";        // the stored key is not the issuer's
+inline constexpr std::string_view kKeyNotFound = "key.not_found";       // the token has no such key, or several
 inline constexpr std::string_view kKeyExtractable = "key.extractable";  // a token's key that can leave it
 inline constexpr std::string_view kTokenConfigInvalid = "token.config_invalid";
 
@@ -20,7 +20,7 @@ inline constexpr std::string_view kSignerKeyNotLoaded = "signer.key_not_loaded";
 inline constexpr std::string_view kSignerIssuerMismatch = "signer.issuer_mismatch";
 inline constexpr std::string_view kSignerUnavailable = "signer.unavailable";
 inline constexpr std::string_view kSignerTokenUnavailable = "signer.token_unavailable";  // HTTP 503: try again later
-inline constexpr std::string_view kSignerTokenPinRefused = "signer.token_pin_refused";  // 503 until the file changes
+inline constexpr std::string_view kSignerTokenPinRefused = "signer.token_pin_refused";   // 503 until the file changes
 inline constexpr std::string_view kSignerStoreNotConfigured = "signer.store_not_configured";
 
 inline constexpr std::string_view kProfileInvalid = "profile.invalid";

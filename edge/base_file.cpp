@@ -85,8 +85,10 @@ IssuerFacts BaseFile::facts(const fmt::Issuer& entry) const {
   const auto index = static_cast<std::uint32_t>(&entry - issuers_.data());
   const auto trust = std::ranges::lower_bound(external_trusts_, index, {}, &fmt::ExternalTrust::issuer);
   const bool external = trust != external_trusts_.end() && trust->issuer == index;
-  return {id_of<IssuerId>(entry.id), id_of<TenantId>(tenants_[entry.tenant].id),
-          static_cast<EntityStatus>(entry.status), entry.spki_sha256,
+  return {id_of<IssuerId>(entry.id),
+          id_of<TenantId>(tenants_[entry.tenant].id),
+          static_cast<EntityStatus>(entry.status),
+          entry.spki_sha256,
           pool_.subspan(entry.certificate_offset, entry.certificate_length),
           external ? pool_.subspan(trust->offset, trust->length) : BytesView{}};
 }
@@ -204,7 +206,10 @@ void BaseFile::for_each(const std::function<void(const IdentityChange&)>& visit)
 TenantState to_state(const TenantFacts& facts) { return {facts.id, std::string{facts.name}, facts.status}; }
 
 IssuerState to_state(const IssuerFacts& facts) {
-  return {facts.id, facts.tenant_id, facts.status, facts.spki_sha256,
+  return {facts.id,
+          facts.tenant_id,
+          facts.status,
+          facts.spki_sha256,
           Bytes{facts.certificate.begin(), facts.certificate.end()},
           Bytes{facts.external.begin(), facts.external.end()}};
 }

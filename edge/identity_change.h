@@ -41,8 +41,8 @@ struct IssuerState {
   EntityStatus status = EntityStatus::kActive;
   Sha256 spki_sha256{};  // of the subjectPublicKeyInfo: anchors are found by key, never by name
   Bytes certificate;     // DER
-  // Of a trust anchor of the tenant's own PKI: its rules, encoded (edge/external_trust.h). Empty: an issuing CA of ours,
-  // whose devices are accepted by CertificateState alone.
+  // Of a trust anchor of the tenant's own PKI: its rules, encoded (edge/external_trust.h). Empty: an issuing CA of
+  // ours, whose devices are accepted by CertificateState alone.
   Bytes external = {};
   friend bool operator==(const IssuerState&, const IssuerState&) = default;
 };

@@ -29,7 +29,7 @@ struct IssuerFacts {
   TenantId tenant_id;
   EntityStatus status;
   Sha256 spki_sha256;
-  BytesView certificate;  // DER
+  BytesView certificate;    // DER
   BytesView external = {};  // edge/external_trust.h; empty: an issuing CA of ours
 };
 struct CertificateFacts {

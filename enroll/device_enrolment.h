@@ -38,8 +38,8 @@ struct StoredCertificate {
   std::size_t request = 0;
   Sha256 id{};
 };
-// AlsoStore writes, in the transaction that stores certificates, what must be durable together with them. Where it fails,
-// they are not stored. It may be called again for the same ones after a rollback.
+// AlsoStore writes, in the transaction that stores certificates, what must be durable together with them. Where it
+// fails, they are not stored. It may be called again for the same ones after a rollback.
 using AlsoStore = std::function<Result<void>(db::Transaction&, std::span<const StoredCertificate>)>;
 
 // DeviceEnrolment takes one group of one tenant's requests through design.md §5's order. Confined to one thread; used

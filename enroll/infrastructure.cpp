@@ -14,8 +14,8 @@
 #include "registry/edge_store.h"
 #include "registry/reasons.h"
 #include "x509/certificate.h"
-#include "x509/reasons.h"
 #include "x509/certificate_request.h"
+#include "x509/reasons.h"
 
 namespace muster::enroll {
 

@@ -47,9 +47,9 @@ struct RegistrationAuthorityConfig {
   std::int64_t backdate_seconds = 300;
   std::int64_t crl_validity_seconds = 7 * 86400;
   std::int64_t ocsp_validity_seconds = 3600;  // thisUpdate to nextUpdate, 300 to 43200; renewed at half of it
-  std::uint32_t crl_shards = 1;  // into which new certificates go, 1 to 4096; issued ones keep theirs
-  std::string blocked_keys_file;  // x509/blocked_keys.h; empty: none
-  std::size_t batch_group_size = 200;  // certificates in one pair of transactions, 1 to 1000
+  std::uint32_t crl_shards = 1;               // into which new certificates go, 1 to 4096; issued ones keep theirs
+  std::string blocked_keys_file;              // x509/blocked_keys.h; empty: none
+  std::size_t batch_group_size = 200;         // certificates in one pair of transactions, 1 to 1000
 };
 
 enum class CreateDevice : std::uint8_t { kNo, kYes };

@@ -83,10 +83,10 @@ Result<ValidationAnswer> validate_certificate(AuthorityContext& context, const C
       x509::verify_chain(leaf, intermediates, facts.anchors, {x509::ChainPurpose::kDevice, context.trust_domain, at});
   ValidationAnswer answer;
   if (!report.anchor_index) {
-    MUSTER_TRY(auto external, db::run_in_transaction(
-                                  context.pool, db::Scope::of_tenant(request.tenant), [&](db::Transaction& tx) {
-                                    return judge_by_trust_anchors(tx, request.tenant, leaf, intermediates, at);
-                                  }));
+    MUSTER_TRY(auto external,
+               db::run_in_transaction(context.pool, db::Scope::of_tenant(request.tenant), [&](db::Transaction& tx) {
+                 return judge_by_trust_anchors(tx, request.tenant, leaf, intermediates, at);
+               }));
     if (external) {
       answer.findings = std::move(external->findings);
       answer.valid = answer.findings.empty();

@@ -31,7 +31,6 @@ inline constexpr std::string_view kServerCertificate = "http.server_certificate_
 inline constexpr std::string_view kResponseTooLarge = "http.response_too_large";           // client
 inline constexpr std::string_view kCanceled = "http.canceled";                             // client
 
-
 // fetch_outside
 inline constexpr std::string_view kOutsideHost = "outside.host_not_allowed";
 inline constexpr std::string_view kOutsideAddress = "outside.address_refused";

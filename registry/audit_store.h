@@ -86,9 +86,9 @@ struct AuditFilter {
 // Newest first.
 Result<Page<AuditRow>> list_audit_events(db::Transaction& tx, const AuditFilter& filter, const PageRequest& page);
 
-// The sequencer: chains events that are committed and unchained, whole groups that were written together until there are
-// `limit`, and returns how many. Scope: system. Two at once: one waits. The server calls it every second until it returns
-// 0.
+// The sequencer: chains events that are committed and unchained, whole groups that were written together until there
+// are `limit`, and returns how many. Scope: system. Two at once: one waits. The server calls it every second until it
+// returns 0.
 Result<std::size_t> chain_audit_events(db::Transaction& tx, std::size_t limit);
 
 struct ChainState {

@@ -31,7 +31,8 @@ std::string select_certificates(const char* der) {
   return std::string(
              "SELECT c.id, c.serial, c.tenant_id, c.device_id, d.name, c.issuer_id, c.status, c.spki_sha256,"
              " c.not_before, c.not_after, c.revoked_at, c.revocation_reason, c.crl_shard, ") +
-         der + ", c.profile"
+         der +
+         ", c.profile"
          " FROM muster.certificates AS c"
          " JOIN muster.devices AS d ON d.tenant_id = c.tenant_id AND d.id = c.device_id ";
 }

@@ -17,13 +17,13 @@ const db::Statement kIssuers{
 // Tenant by tenant, since the index on expiry is (tenant_id, not_after).
 const db::Statement kExpiring{
     "count_expiring_by_day",
-    "SELECT date_trunc('day', c.not_after AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', count(*)"
+    "SELECT count(*), date_trunc('day', c.not_after AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
     " FROM muster.tenants AS t CROSS JOIN LATERAL (SELECT e.not_after FROM muster.certificates AS e"
     "  JOIN muster.devices AS d ON d.tenant_id = e.tenant_id AND d.id = e.device_id AND d.status = 'active'"
     "  WHERE e.tenant_id = t.id AND e.status = 'active' AND e.not_after BETWEEN $1::timestamptz AND $2::timestamptz"
     "  AND NOT EXISTS (SELECT FROM muster.certificates AS n WHERE n.tenant_id = e.tenant_id"
     "   AND n.device_id = e.device_id AND n.status = 'active' AND n.not_after > $2::timestamptz)) AS c"
-    " WHERE t.status = 'active' GROUP BY 1 ORDER BY 1"};
+    " WHERE t.status = 'active' GROUP BY 2 ORDER BY 2"};
 const db::Statement kInfrastructure{
     "expiring_infrastructure",
     "SELECT count(*), min(c.not_after) FROM muster.infrastructure_certificates AS c"
@@ -84,7 +84,7 @@ Result<std::vector<ExpiringDay>> count_expiring_by_day(db::Transaction& tx, UtcT
   MUSTER_TRY(const auto rows, db::run(tx, kExpiring, {now, until}));
   std::vector<ExpiringDay> days;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    days.push_back({rows[i].time(0), static_cast<std::size_t>(rows[i].number(1))});
+    days.push_back({rows[i].time(1), static_cast<std::size_t>(rows[i].number(0))});
   }
   return days;
 }

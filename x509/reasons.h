@@ -60,7 +60,7 @@ inline constexpr std::string_view kChainRevocationUnknown = "chain.revocation_un
 inline constexpr std::string_view kChainProfileViolated = "chain.profile_violated";      // RFC 5280 §4: parameter says
 
 // A customer's own PKI (x509/external_chain.h)
-inline constexpr std::string_view kExternalDeviceIdMissing = "external.device_id_missing";      // not where the rule says
+inline constexpr std::string_view kExternalDeviceIdMissing = "external.device_id_missing";  // not where the rule says
 inline constexpr std::string_view kExternalDeviceIdAmbiguous = "external.device_id_ambiguous";  // two candidates
 inline constexpr std::string_view kExternalDeviceIdInvalid = "external.device_id_invalid";      // not a device name
 inline constexpr std::string_view kExternalRevoked = "external.revoked";

@@ -118,8 +118,7 @@ TEST_F(Issuing, AnotherTenantsNameViolatesTheIssuersConstraint) {
 }
 
 TEST_F(Issuing, PlantCaMayNotMakeAnotherCa) {
-  const TestCa plant =
-      h.make_ca(CertificateKind::kPlantCa, x509::KeyKind::kP256, &h.issuing, "acme.muster.internal");
+  const TestCa plant = h.make_ca(CertificateKind::kPlantCa, x509::KeyKind::kP256, &h.issuing, "acme.muster.internal");
   const Bytes good = h.issue(Profile::standard(CertificateKind::kDevice), plant.identity, h.device_subject("pump-7"));
   EXPECT_TRUE(verify(good, {plant.der}, h.issuing, h.now).ok());
   const TestCa below = h.make_ca(CertificateKind::kPlantCa, x509::KeyKind::kP256, &plant, "acme.muster.internal");
