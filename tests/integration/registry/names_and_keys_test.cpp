@@ -256,6 +256,7 @@ TEST_F(Registry, RemovingAnEdgeTakesItsCertificateItsRoleAndItsToken) {
   root.spki_sha256 = random_hash();
   root.not_before = kNow;
   root.not_after = kYearLater;
+  root.certificate = Bytes{1};
   must(in_system([&](Transaction& tx) { return insert_issuer(tx, root); }));
   const InfrastructureCertificate certificate{random_hash(), edge.id,     InfrastructureKind::kEdgeClient,
                                               root.id,       Bytes{1, 2}, random_hash(),
