@@ -23,13 +23,21 @@ os.environ.setdefault("MUSTER_SOURCE_DIR", SOURCE)
 BROKER_CORE, LOAD_CORE = "0", "1"
 
 
-def parse_arguments(description):
+def parse_arguments(description, benches=()):
+    """`benches`: names that may be given to run only some; none given: all."""
     parser = argparse.ArgumentParser(description=description)
+    if benches:
+        parser.add_argument("benches", nargs="*", metavar="BENCH", help=f"only these of {', '.join(benches)}")
     parser.add_argument("--quick", action="store_true", help="short, for CI: the figures do not count")
     parser.add_argument("--binaries", default=os.environ.get("MUSTER_BINARY_DIR", os.path.join(SOURCE, "build/bench")))
     parser.add_argument("--work", default=None, help="where data lies while measuring; a real file system, not tmpfs")
     parser.add_argument("--out", default=None, help="file that JSON lines are appended to")
     options = parser.parse_args()
+    if benches:
+        unknown = sorted(set(options.benches) - set(benches))
+        if unknown:
+            parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(benches)}")
+        options.benches = options.benches or list(benches)
     options.binaries = os.path.abspath(options.binaries)
     options.work = os.path.abspath(options.work or os.path.join(options.binaries, "bench-work"))
     options.out = os.path.abspath(options.out or os.path.join(options.binaries, "bench-results.jsonl"))

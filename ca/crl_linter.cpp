@@ -73,8 +73,9 @@ class CrlLinter {
     require(issuer && std::ranges::equal(issuer->whole, head_.issuer.name), reasons::kLintIssuer, "another name");
     const auto this_update = read_issued_time(body);
     const auto next_update = read_issued_time(body);
-    require(this_update == head_.this_update && next_update == head_.next_update && *this_update < *next_update,
-            reasons::kLintValidity, "not thisUpdate and nextUpdate as ordered");
+    require(
+        this_update == head_.this_update && next_update == head_.next_update && head_.this_update < head_.next_update,
+        reasons::kLintValidity, "not thisUpdate and nextUpdate as ordered");
   }
 
   // [RFC5280 5.1.2.6] revokedCertificates is absent where nothing is revoked.

@@ -44,7 +44,7 @@ inline constexpr std::string_view kLintNameConstraints = "lint.name_constraints"
 inline constexpr std::string_view kLintKeyIdentifier = "lint.key_identifier";
 inline constexpr std::string_view kLintDistributionPoint = "lint.distribution_point";
 inline constexpr std::string_view kLintInformationAccess = "lint.information_access";
-inline constexpr std::string_view kLintEntries = "lint.crl_entries";
+inline constexpr std::string_view kLintEntries = "lint.entries";               // of a CRL, or answers of OCSP
 inline constexpr std::string_view kLintSignedDiffers = "lint.signed_differs";  // signed bytes are not the linted ones
 
 // Transparency log.

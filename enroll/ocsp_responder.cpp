@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "ca/ocsp_linter.h"
 #include "ca/ocsp_response.h"
 #include "core/encoding.h"
 #include "enroll/authority_context.h"
@@ -188,6 +189,8 @@ Result<Reply> OcspResponder::Impl::sign(const IssuerId& issuer, const x509::Ocsp
   reply->renew_at = now + (reply->next_update - now) / 2;
   const ca::OcspAnswerOrder order{answers, request.nonce, now, reply->this_update, reply->next_update};
   MUSTER_TRY(const Bytes der, ca::sign_ocsp_response(order, delegate->key, delegate->certificate));
+  const auto findings = ca::lint_ocsp_response(der, order, delegate->certificate);
+  if (!findings.empty()) return Error{ErrorCode::kInternal, findings.front().reason, findings.front().detail};
   reply->der = as_text(der);
   reply->entity_tag = "\"" + to_hex(x509::sha256(der)) + "\"";
   const bool known = std::ranges::none_of(
