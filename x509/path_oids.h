@@ -13,7 +13,6 @@ inline constexpr std::uint8_t kDeltaCrlIndicator[] = {0x55, 0x1D, 0x1B};
 inline constexpr std::uint8_t kCertificateIssuer[] = {0x55, 0x1D, 0x1D};
 inline constexpr std::uint8_t kPolicyMappings[] = {0x55, 0x1D, 0x21};
 inline constexpr std::uint8_t kPolicyConstraints[] = {0x55, 0x1D, 0x24};
-inline constexpr std::uint8_t kFreshestCrl[] = {0x55, 0x1D, 0x2E};
 inline constexpr std::uint8_t kInhibitAnyPolicy[] = {0x55, 0x1D, 0x36};
 
 // Names

@@ -126,6 +126,14 @@ TEST_F(Checks, AreNotForTenants) {
     EXPECT_EQ(send({make_token(role, *id), ""}, "GET", "/v1/checks").status, 403);
   }
   EXPECT_EQ(send({make_token(TokenRole::kAuditor), ""}, "GET", "/v1/checks").status, 200);
+
+  // A device that was let in over mTLS, and the admin of a tenant that asks under its own path.
+  const TestTenant beta = make_tenant("beta");
+  ApiLab::enrol(beta, "spy");
+  EXPECT_EQ(send(Via{"", "spy"}, "GET", "/v1/checks").status, 403);
+  const Answer asked = send({beta.admin, ""}, "GET", "/v1/checks?tenant=beta");
+  EXPECT_EQ(asked.status, 403);
+  EXPECT_EQ(asked.text.find("acme"), std::string::npos) << asked.text;
   EXPECT_EQ(send(Via{"", ""}, "GET", "/v1/checks").status, 401);
 }
 
