@@ -93,9 +93,6 @@ class Gatekeeper final : public HandshakeJudge {
     bool operator>(const Deadline& other) const { return not_after > other.not_after; }
   };
 
-  Result<PeerEvidence> verify(const PresentedChain& chain, const IdentityState& state) const;
-  Result<PeerEvidence> verify_own(const PresentedChain& chain, const std::vector<BytesView>& names,
-                                  const IdentityState& state) const;
   void report_unknown(const ConnectQuestion& question, std::string_view reason);
   Stranger stranger_of(const PeerEvidence& evidence, std::string_view address);
   Stranger stranger_of(const PresentedChain& chain) const;

@@ -3,16 +3,13 @@
 // The gatekeeper's part for TLS handshakes, CONNECT, DISCONNECT and messages that were let through.
 #include <algorithm>
 
-#include "auth-plugin/external_peer.h"
 #include "auth-plugin/gatekeeper.h"
 #include "auth-plugin/hold_bio.h"
+#include "auth-plugin/peer_verification.h"
 #include "auth-plugin/reasons.h"
 #include "auth-plugin/refused_chain.h"
 #include "auth-plugin/registry_standing.h"
 #include "x509/certificate.h"
-#include "x509/chain_verifier.h"
-#include "x509/device_chain.h"
-#include "x509/reasons.h"
 #include "x509/sha256.h"
 
 namespace muster::auth_plugin {
@@ -39,65 +36,14 @@ Gatekeeper::Gatekeeper(Parts parts)
 
 Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
   const IdentityState* state = parts_.identity.current();
-  auto evidence = state ? verify(chain, *state) : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
+  auto evidence = state ? verify_peer(chain, *state, parts_.trust_domain, parts_.clock.now())
+                        : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
   if (!evidence.ok()) {
     Stranger stranger = stranger_of(chain);
     if (state) name_tenant(chain, *state, stranger);
     journal_.stranger_refused(stranger, evidence.error().reason);
   }
   return evidence;
-}
-
-Result<PeerEvidence> Gatekeeper::verify(const PresentedChain& chain, const IdentityState& state) const {
-  MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.leaf));
-  if (chain.others.size() > x509::kMaxPresented + 1) return refused(x509::reasons::kChainTooManyPresented);
-  std::vector<x509::Certificate> presented;  // keeps the names alive
-  std::vector<BytesView> names = {leaf.issuer()};
-  for (const BytesView der : chain.others) {
-    MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
-    presented.push_back(std::move(certificate));
-    names.push_back(presented.back().issuer());
-  }
-  auto own = verify_own(chain, names, state);
-  if (own.ok()) return own;
-  // Ours come first: nothing that a tenant anchors changes what becomes of them.
-  auto external = verify_external_peer(chain, leaf, presented, state, parts_.clock.now());
-  return external ? std::move(*external) : std::move(own);
-}
-
-// Certificates that we issued.
-Result<PeerEvidence> Gatekeeper::verify_own(const PresentedChain& chain, const std::vector<BytesView>& names,
-                                            const IdentityState& state) const {
-  std::vector<Anchor> anchors = state.anchors->candidates(names);
-  if (anchors.empty()) return refused(x509::reasons::kChainAnchorUnknown);
-  if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
-  std::vector<x509::TrustAnchor> trust;
-  for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
-
-  MUSTER_TRY(const auto device, x509::verify_device_chain({.leaf = chain.leaf,
-                                                           .intermediates = chain.others,
-                                                           .anchors = trust,
-                                                           .trust_domain = parts_.trust_domain,
-                                                           .now = parts_.clock.now()}));
-  const Anchor& anchor = anchors.at(device.anchor_index);
-  const Sha256 key = anchor.trust.certificate().spki_sha256();
-  if (!chain.tenant) {
-    for (const edge::IssuerFacts& issuer : state.view->find_issuers_by_key(key)) {
-      const bool active = issuer.status == edge::EntityStatus::kActive;
-      if (active && issuer.tenant_id != anchor.tenant_id) return refused(reasons::kIssuerAmbiguous);
-    }
-  }
-  const auto tenant = state.view->find_tenant(anchor.tenant_id);
-  // A tenant's sub-CA may sign any name; only the owner of the anchored key may be in it.
-  if (!tenant || tenant->name != device.principal.tenant.text()) return refused(reasons::kTenantMismatch);
-  return PeerEvidence{.certificate_id = device.certificate_id,
-                      .principal = device.principal,
-                      .tenant_id = anchor.tenant_id,
-                      .issuer_id = anchor.issuer_id,
-                      .anchor_key = key,
-                      .not_after = device.not_after,
-                      .credential_id = device.certificate_id,
-                      .tenant_by_name = chain.tenant.has_value()};
 }
 
 Result<std::optional<TenantId>> Gatekeeper::tenant_of_server_name(std::string_view name) {

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "auth-plugin/peer_verification.h"
+
+#include <utility>
+
+#include "auth-plugin/external_peer.h"
+#include "auth-plugin/reasons.h"
+#include "x509/certificate.h"
+#include "x509/chain_verifier.h"
+#include "x509/device_chain.h"
+#include "x509/reasons.h"
+
+namespace muster::auth_plugin {
+namespace {
+
+Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDenied, reason, {}}; }
+
+// Certificates that we issued.
+Result<PeerEvidence> verify_own(const PresentedChain& chain, const std::vector<BytesView>& names,
+                                const IdentityState& state, const TrustDomain& trust_domain, UtcTime now) {
+  std::vector<Anchor> anchors = state.anchors->candidates(names);
+  if (anchors.empty()) return refused(x509::reasons::kChainAnchorUnknown);
+  if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
+  std::vector<x509::TrustAnchor> trust;
+  for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
+
+  MUSTER_TRY(const auto device, x509::verify_device_chain({.leaf = chain.leaf,
+                                                           .intermediates = chain.others,
+                                                           .anchors = trust,
+                                                           .trust_domain = trust_domain,
+                                                           .now = now}));
+  const Anchor& anchor = anchors.at(device.anchor_index);
+  const Sha256 key = anchor.trust.certificate().spki_sha256();
+  if (!chain.tenant) {
+    for (const edge::IssuerFacts& issuer : state.view->find_issuers_by_key(key)) {
+      const bool active = issuer.status == edge::EntityStatus::kActive;
+      if (active && issuer.tenant_id != anchor.tenant_id) return refused(reasons::kIssuerAmbiguous);
+    }
+  }
+  const auto tenant = state.view->find_tenant(anchor.tenant_id);
+  // A tenant's sub-CA may sign any name; only the owner of the anchored key may be in it.
+  if (!tenant || tenant->name != device.principal.tenant.text()) return refused(reasons::kTenantMismatch);
+  return PeerEvidence{.certificate_id = device.certificate_id,
+                      .principal = device.principal,
+                      .tenant_id = anchor.tenant_id,
+                      .issuer_id = anchor.issuer_id,
+                      .anchor_key = key,
+                      .not_after = device.not_after,
+                      .credential_id = device.certificate_id,
+                      .tenant_by_name = chain.tenant.has_value()};
+}
+
+}  // namespace
+
+Result<PeerEvidence> verify_peer(const PresentedChain& chain, const IdentityState& state,
+                                 const TrustDomain& trust_domain, UtcTime now) {
+  MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.leaf));
+  if (chain.others.size() > x509::kMaxPresented + 1) return refused(x509::reasons::kChainTooManyPresented);
+  std::vector<x509::Certificate> presented;  // keeps the names alive
+  std::vector<BytesView> names = {leaf.issuer()};
+  for (const BytesView der : chain.others) {
+    MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
+    presented.push_back(std::move(certificate));
+    names.push_back(presented.back().issuer());
+  }
+  auto own = verify_own(chain, names, state, trust_domain, now);
+  if (own.ok()) return own;
+  auto external = verify_external_peer(chain, leaf, presented, state, now);
+  return external ? std::move(*external) : std::move(own);
+}
+
+}  // namespace muster::auth_plugin
