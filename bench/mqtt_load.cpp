@@ -3,17 +3,19 @@
 // Purpose: MQTT load over mutual TLS. One thread, one epoll; prints one JSON line with rate, latencies and the
 // processor time it used itself, so that a reader sees whether it was the bottleneck.
 //
-//   mqtt_load publish MANIFEST PORT [--seconds N] [--warm-up N] [--window N] [--payload OCTETS] [--rate MESSAGES/S]
-//   mqtt_load connect MANIFEST PORT [--seconds N] [--concurrency N] [--rate CONNECTIONS/S]
+//   mqtt_load publish MANIFEST PORT [--seconds N] [--warm-up N] [--window N] [--payload OCTETS] [--rate MESSAGES/S
+//   [--burst N]] mqtt_load connect MANIFEST PORT [--seconds N] [--concurrency N] [--rate CONNECTIONS/S]
 //
 // MANIFEST has one device a line: client id, certificate file, key file, topic, separated by tabs. With --rate, senders
-// are open-loop: a message's latency counts from when it was due, not from when there was room to send it.
+// are open-loop: a message's latency counts from when it was due, not from when there was room to send it. A sender has
+// N messages due at a time, as a device that sends what it gathered.
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -40,6 +42,7 @@ struct Options {
   double warm_up = 1;
   double rate = 0;  // 0: as fast as the window or the concurrency lets
   std::size_t window = 20;
+  std::size_t burst = 1;
   std::size_t payload = 128;
   std::size_t concurrency = 16;
 };
@@ -68,6 +71,8 @@ Options parse_options(int argc, char** argv) {
       options.rate = value;
     else if (name == "--window")
       options.window = static_cast<std::size_t>(value);
+    else if (name == "--burst")
+      options.burst = static_cast<std::size_t>(value);
     else if (name == "--payload")
       options.payload = static_cast<std::size_t>(value);
     else if (name == "--concurrency")
@@ -199,9 +204,11 @@ void Load::send_window(Connection& connection) {
 
 std::size_t Load::send_due(double now) {
   std::size_t sent = 0;
-  for (; next_due_ <= now; next_due_ += 1 / options_.rate, ++sent) {
+  for (; next_due_ <= now; next_due_ += static_cast<double>(options_.burst) / options_.rate, sent += options_.burst) {
     Connection& connection = *connections_[next_sender_++ % connections_.size()];
-    connection.publish(payload_, next_due_);
+    for (std::size_t i = 0; i < options_.burst; ++i) {
+      connection.publish(payload_, next_due_);
+    }
     connection.flush();
   }
   return sent;
@@ -222,7 +229,8 @@ double Load::publish_for(double seconds) {
   for (next_due_ = start; now < start + seconds; now = seconds_now()) {
     if (options_.rate > 0) {
       send_due(now);
-      poll(std::max(0, static_cast<int>((next_due_ - seconds_now()) * 1000)));
+      // Rounded up: whoever polls without waiting takes the processor from those it measures.
+      poll(std::max(0, static_cast<int>(std::ceil((next_due_ - seconds_now()) * 1000))));
       continue;
     }
     poll(50);

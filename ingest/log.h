@@ -92,6 +92,7 @@ struct PollBatch {
   std::int64_t fence = 0;
   std::vector<StoredRecordView> records;  // empty: nothing arrived in time
   Bytes storage;                          // what the records view
+  bool more = false;                      // the next poll finds records without waiting
 };
 
 // Transaction: output, state and input offsets in one commit. Destroying it before commit undoes it.
@@ -103,9 +104,11 @@ class Transaction {
   virtual Result<void> put_state(std::string_view key, BytesView value) = 0;
   // The size of what was handed in so far: it is held in memory until the commit.
   virtual std::size_t octets() const = 0;
-  // commit stores everything and moves the group to `next`. Reasons: log.fenced (another member leased the partition
-  // since the poll: nothing was stored, drop the batch), those above.
-  virtual Result<void> commit(const Cursor& next, std::int64_t fence) = 0;
+  // advance moves the group to `next` when this commits; once for each partition whose records were worked off.
+  virtual void advance(const Cursor& next, std::int64_t fence) = 0;
+  // commit stores everything. Reasons: log.fenced (another member leased one of the partitions since the poll: nothing
+  // was stored, drop the batches), those above.
+  virtual Result<void> commit() = 0;
 };
 
 // Consumer is one member of a consumer group. Confined to one thread. Partitions are leased by the database's clock and

@@ -31,7 +31,9 @@ class LogWorker final : public Worker {
   Result<bool> step() override;
 
  private:
-  void count(std::size_t processed, const std::map<std::string_view, std::uint64_t>& reasons_seen);
+  using Reasons = std::map<std::string_view, std::uint64_t>;
+  Result<std::size_t> process(const PollBatch& batch, Transaction& transaction, Reasons& reasons_seen);
+  void count(std::size_t processed, const Reasons& reasons_seen);
   void report(const Error& error);
 
   const WorkerConfig config_;
@@ -45,28 +47,46 @@ class LogWorker final : public Worker {
   Normalizer normalizer_;
 };
 
-Result<bool> LogWorker::step() {
-  MUSTER_TRY(const PollBatch batch, consumer_->poll(config_.batch_records, config_.poll_wait));
-  if (batch.records.empty()) return false;
-  const std::unique_ptr<Transaction> transaction = consumer_->begin();
-  std::map<std::string_view, std::uint64_t> reasons_seen;
+// Works a batch off into `transaction` and returns how many of its records fitted; less than all when they become too
+// long. The batch's storage may go afterwards: the transaction copies.
+Result<std::size_t> LogWorker::process(const PollBatch& batch, Transaction& transaction, Reasons& reasons_seen) {
   Cursor next = batch.next;
   std::size_t processed = 0;
   for (const StoredRecordView& stored : batch.records) {
-    MUSTER_TRY(const std::string_view reason, normalizer_.process(stored.record, *transaction));
+    MUSTER_TRY(const std::string_view reason, normalizer_.process(stored.record, transaction));
     if (!reason.empty()) ++reasons_seen[reason];
     ++processed;
-    if (transaction->octets() < kMaxTransactionOctets) continue;
+    if (transaction.octets() < kMaxTransactionOctets) continue;
     next.offset = stored.offset + 1;
     break;
   }
-  MUSTER_TRY_VOID(transaction->commit(next, batch.fence));
-  if (!(next == batch.next)) consumer_->rewind();  // the rest of the batch comes again
+  transaction.advance(next, batch.fence);
+  return processed;
+}
+
+// One transaction for all partitions that have something: it costs about the same for one record as for a thousand.
+Result<bool> LogWorker::step() {
+  const std::unique_ptr<Transaction> transaction = consumer_->begin();
+  Reasons reasons_seen;
+  std::size_t processed = 0;
+  bool whole = true;
+  for (bool more = true; more && whole && processed < config_.batch_records;) {
+    const auto wait = processed == 0 ? config_.poll_wait : std::chrono::milliseconds{0};
+    MUSTER_TRY(const PollBatch batch, consumer_->poll(config_.batch_records - processed, wait));
+    if (batch.records.empty()) break;
+    MUSTER_TRY(const std::size_t fitted, process(batch, *transaction, reasons_seen));
+    processed += fitted;
+    whole = fitted == batch.records.size() && transaction->octets() < kMaxTransactionOctets;
+    more = batch.more;
+  }
+  if (processed == 0) return false;
+  MUSTER_TRY_VOID(transaction->commit());
+  if (!whole) consumer_->rewind();  // what did not fit comes again
   count(processed, reasons_seen);
   return true;
 }
 
-void LogWorker::count(std::size_t processed, const std::map<std::string_view, std::uint64_t>& reasons_seen) {
+void LogWorker::count(std::size_t processed, const Reasons& reasons_seen) {
   records_.add(processed);
   commits_.add();
   last_batch_.set(static_cast<double>(processed));

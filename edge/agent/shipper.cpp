@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/agent/shipper.h"
 
+#include <algorithm>
+
 #include "core/record.h"
 #include "edge/agent/backoff.h"
 
@@ -72,12 +74,23 @@ Result<void> Shipper::ship(const IncarnationId& incarnation, std::stop_token sto
   while (!stop.stop_requested()) {
     MUSTER_TRY(const WalBatch batch, reader.read(config_.batch_records, config_.batch_octets));
     report_gaps(incarnation, batch);
+    const auto begun = std::chrono::steady_clock::now();
     if (!batch.records.empty()) MUSTER_TRY_VOID(append(incarnation, batch));
     tidy(incarnation, reader.next_sequence() - 1, batch.finished);
     if (batch.finished) return {};
-    if (batch.records.empty() && !wait_or_stop(stop, config_.idle_wait)) return {};
+    const auto pause = pause_after(batch, std::chrono::steady_clock::now() - begun);
+    if (pause.count() > 0 && !wait_or_stop(stop, pause)) return {};
   }
   return {};
+}
+
+// None while the WAL is far ahead: then batches fill by themselves.
+std::chrono::milliseconds Shipper::pause_after(const WalBatch& batch, std::chrono::steady_clock::duration took) const {
+  if (batch.records.empty()) return config_.idle_wait;
+  std::size_t octets = 0;
+  for (const WalRecord& record : batch.records) octets += record.record.size();
+  if (batch.records.size() >= config_.batch_records / 2 || octets >= config_.batch_octets / 2) return {};
+  return std::min(std::chrono::duration_cast<std::chrono::milliseconds>(4 * took), config_.most_gathering);
 }
 
 void Shipper::report_gaps(const IncarnationId& incarnation, const WalBatch& batch) {

@@ -14,7 +14,10 @@ constexpr const char* kLease = "SELECT stream, epoch, partition, committed, fenc
 constexpr const char* kLeave = "SELECT log.leave_group($1, $2)";
 constexpr const char* kHeads =
     "SELECT h.stream, h.epoch, h.partition, h.next_offset FROM log.heads h WHERE h.stream = ANY ($1)";
-constexpr const char* kCommit = "SELECT log.commit_offset($1, $2, $3, $4, $5, $6, $7)";
+constexpr const char* kCommit =
+    "SELECT log.commit_offset($1, $2, w.s, w.e, w.p, w.n, w.f)"
+    " FROM unnest($3::smallint[], $4::integer[], $5::integer[], $6::bigint[], $7::bigint[]) AS w (s, e, p, n, f)"
+    " ORDER BY w.s, w.e, w.p";  // one order of locks
 constexpr const char* kPutState = "SELECT log.put_state($1, $2, $3)";
 constexpr const char* kGetState = "SELECT log.get_state($1, $2) WHERE $3::bytea IS NOT NULL";
 
@@ -22,6 +25,7 @@ constexpr const char* kGetState = "SELECT log.get_state($1, $2) WHERE $3::bytea 
 constexpr std::size_t kMaxPollOctets = 64u << 20;
 // Nothing to read: look again after this, which is most of the latency of an idle system.
 constexpr std::chrono::milliseconds kIdlePause{10};
+constexpr std::chrono::milliseconds kMostGathering{100};
 
 bool same_partition(const Cursor& a, const Cursor& b) {
   return a.stream == b.stream && a.epoch == b.epoch && a.partition == b.partition;
@@ -157,6 +161,10 @@ PostgresConsumer::Held* PostgresConsumer::next_with_records() {
   return nullptr;
 }
 
+bool PostgresConsumer::has_records() const {
+  return std::any_of(held_.begin(), held_.end(), [](const Held& held) { return held.position.offset < held.head; });
+}
+
 Result<PollBatch> PostgresConsumer::read(Held& held, std::size_t max_records) {
   const Cursor& at = held.position;
   const std::size_t limit = std::min(max_records, record_limit_);
@@ -177,40 +185,63 @@ Result<PollBatch> PostgresConsumer::read(Held& held, std::size_t max_records) {
   return batch;
 }
 
-Result<PollBatch> PostgresConsumer::poll_once(std::size_t max_records) {
+// A round through all partitions costs a transaction each, whether it brings one record or a thousand: after a round
+// records gather for a few times as long as it took.
+void PostgresConsumer::end_round() {
+  if (!in_round_) return;
+  in_round_ = false;
+  const auto now = Steady::now();
+  look_due_ = now + std::min<Steady::duration>(4 * (now - round_began_), kMostGathering);
+}
+
+Result<PollBatch> PostgresConsumer::poll_once(std::size_t max_records, bool look) {
   MUSTER_TRY_VOID(ensure_connected());
   MUSTER_TRY_VOID(renew_leases());
   Held* held = next_with_records();
-  if (held == nullptr && !held_.empty()) {
+  if (held == nullptr) end_round();
+  if (held == nullptr && !held_.empty() && (look || Steady::now() >= look_due_)) {
+    round_began_ = Steady::now();
     MUSTER_TRY_VOID(read_heads());
     held = next_with_records();
+    in_round_ = held != nullptr;
   }
   if (held == nullptr) return PollBatch{};
-  return read(*held, max_records);
+  MUSTER_TRY(PollBatch batch, read(*held, max_records));
+  batch.more = has_records();
+  return batch;
 }
 
 Result<PollBatch> PostgresConsumer::poll(std::size_t max_records, std::chrono::milliseconds wait) {
   const auto until = Steady::now() + wait;
   while (true) {
-    auto batch = poll_once(max_records);
-    if (!batch.ok()) return failed(std::move(batch).error());
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Steady::now());
+    auto batch = poll_once(max_records, left.count() <= 0);
+    if (!batch.ok()) return failed(std::move(batch).error());
     if (!batch->records.empty() || left.count() <= 0) return batch;
     std::this_thread::sleep_for(std::min(left, kIdlePause));
   }
 }
 
-Result<void> PostgresConsumer::commit_offset(const Cursor& next, std::int64_t fence) {
+Result<void> PostgresConsumer::commit_offsets(std::span<const Advance> advances) {
+  std::vector<int> streams, epochs, partitions;
+  std::vector<std::int64_t> offsets, fences;
+  for (const Advance& advance : advances) {
+    streams.push_back(static_cast<int>(advance.next.stream));
+    epochs.push_back(advance.next.epoch);
+    partitions.push_back(advance.next.partition);
+    offsets.push_back(advance.next.offset);
+    fences.push_back(advance.fence);
+  }
   MUSTER_TRY(const PgResult done,
-             connection_->query(
-                 kCommit, {group_, member_, std::to_string(static_cast<int>(next.stream)), std::to_string(next.epoch),
-                           std::to_string(next.partition), std::to_string(next.offset), std::to_string(fence)}));
+             connection_->query(kCommit, {group_, member_, array_text(streams), array_text(epochs),
+                                          array_text(partitions), array_text(offsets), array_text(fences)}));
   return {};
 }
 
 Result<void> PostgresConsumer::commit(const Cursor& next, std::int64_t fence) {
   MUSTER_TRY_VOID(ensure_connected());
-  auto done = commit_offset(next, fence);
+  const Advance advance{next, fence};
+  auto done = commit_offsets({&advance, 1});
   if (!done.ok()) return failed(std::move(done).error());
   return {};
 }
@@ -259,17 +290,17 @@ Result<void> PostgresTransaction::put_state(std::string_view key, BytesView valu
   return {};
 }
 
-Result<void> PostgresTransaction::commit(const Cursor& next, std::int64_t fence) {
-  auto done = commit_once(next, fence);
+Result<void> PostgresTransaction::commit() {
+  auto done = commit_once();
   if (!done.ok() && done.error().reason == reasons::kEpochOver) {
     consumer_.connection_.reset();
-    done = commit_once(next, fence);
+    done = commit_once();
   }
   if (!done.ok()) return consumer_.failed(std::move(done).error());
   return {};
 }
 
-Result<void> PostgresTransaction::commit_once(const Cursor& next, std::int64_t fence) {
+Result<void> PostgresTransaction::commit_once() {
   MUSTER_TRY_VOID(consumer_.ensure_connected());
   PostgresConnection& connection = *consumer_.connection_;
   const StreamEpochs& epochs = consumer_.epochs_;
@@ -282,8 +313,8 @@ Result<void> PostgresTransaction::commit_once(const Cursor& next, std::int64_t f
         {one.stream, partition_of(as_text(octets.first(one.key_size)), partitions), octets.subspan(one.key_size)});
   }
   MUSTER_TRY_VOID(connection.execute("BEGIN"));
-  // First the offset: it holds the lease's row, so a fenced member stops before it writes anything.
-  MUSTER_TRY_VOID(consumer_.commit_offset(next, fence));
+  // First the offsets: they hold the leases' rows, so a fenced member stops before it writes anything.
+  MUSTER_TRY_VOID(consumer_.commit_offsets(advances_));
   if (!pending.empty()) {
     MUSTER_TRY(const AppendOutcome outcome, consumer_.writer_.write(connection, epochs, std::nullopt, pending));
     static_cast<void>(outcome);

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,9 +42,16 @@ class PostgresConsumer final : public Consumer {
   Result<void> renew_leases();
   Result<void> read_heads();
   Held* next_with_records();
+  bool has_records() const;
   Result<PollBatch> read(Held& held, std::size_t max_records);
-  Result<PollBatch> poll_once(std::size_t max_records);
-  Result<void> commit_offset(const Cursor& next, std::int64_t fence);
+  // `look`: ask for new records where all that are known of have been read.
+  Result<PollBatch> poll_once(std::size_t max_records, bool look);
+  void end_round();
+  struct Advance {
+    Cursor next;
+    std::int64_t fence;
+  };
+  Result<void> commit_offsets(std::span<const Advance> advances);
 
   const PostgresLogConfig config_;
   const std::string group_;
@@ -55,6 +63,9 @@ class PostgresConsumer final : public Consumer {
   std::vector<Held> held_;
   std::size_t turn_ = 0;  // partitions take turns
   Steady::time_point renewed_{};
+  Steady::time_point round_began_{};  // when the heads were read that the present round works off
+  Steady::time_point look_due_{};
+  bool in_round_ = false;
   bool rewound_ = false;
   std::size_t record_limit_;  // lowered while records are large
 };
@@ -65,7 +76,8 @@ class PostgresTransaction final : public Transaction {
   Result<void> produce(Stream stream, std::string_view key, BytesView record) override;
   Result<void> put_state(std::string_view key, BytesView value) override;
   std::size_t octets() const override { return octets_.size(); }
-  Result<void> commit(const Cursor& next, std::int64_t fence) override;
+  void advance(const Cursor& next, std::int64_t fence) override { advances_.push_back({next, fence}); }
+  Result<void> commit() override;
 
  private:
   struct Produced {
@@ -78,11 +90,12 @@ class PostgresTransaction final : public Transaction {
     std::string key;
     Bytes value;
   };
-  Result<void> commit_once(const Cursor& next, std::int64_t fence);
+  Result<void> commit_once();
   PostgresConsumer& consumer_;
   Bytes octets_;  // keys and records, one after the other
   std::vector<Produced> produced_;
   std::vector<State> states_;
+  std::vector<PostgresConsumer::Advance> advances_;
 };
 
 }  // namespace muster::ingest

@@ -234,7 +234,8 @@ TYPED_TEST_P(LogContract, AZombiesCommitIsRefusedAndStoresNothing) {
   const PollBatch read_by_heir = this->poll_records(*heir);
   auto transaction = zombie->begin();
   ASSERT_TRUE(transaction->produce(Stream::kNormalized, "acme/pump-1", read_by_zombie.records[0].record).ok());
-  const auto refused = transaction->commit(read_by_zombie.next, read_by_zombie.fence);
+  transaction->advance(read_by_zombie.next, read_by_zombie.fence);
+  const auto refused = transaction->commit();
 
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().reason, reasons::kFenced);
@@ -294,7 +295,8 @@ TYPED_TEST_P(LogContract, OutputStateAndOffsetAreOneCommit) {
     auto transaction = consumer->begin();
     EXPECT_TRUE(transaction->produce(Stream::kNormalized, "acme/pump-1", batch.records[0].record).ok());
     EXPECT_TRUE(transaction->put_state("count", as_bytes("1")).ok());
-    return transaction->commit(batch.next, fence);
+    transaction->advance(batch.next, fence);
+    return transaction->commit();
   };
 
   EXPECT_FALSE(commit_with(batch.fence + 1).ok());
@@ -304,6 +306,41 @@ TYPED_TEST_P(LogContract, OutputStateAndOffsetAreOneCommit) {
   EXPECT_EQ(as_text(**consumer->get_state("count")), "1");
   auto outputs = worker->subscribe("outputs", {Stream::kNormalized});
   EXPECT_EQ(drain(*outputs, 1).size(), 1u);
+  EXPECT_TRUE(consumer->poll(10, kShortWait)->records.empty());
+}
+
+TYPED_TEST_P(LogContract, PartitionsOfOneTransactionMoveTogetherOrNotAtAll) {
+  auto log = this->engine_.as_edge(1);
+  Batch records{IncarnationId::random()};
+  for (std::uint64_t i = 1; i <= 16; ++i) records.add(i, "pump-" + std::to_string(i));
+  this->append(*log->open_appender(), records);
+  auto worker = this->engine_.as_worker();
+  auto consumer = worker->subscribe("g", {Stream::kRaw});
+  std::vector<PollBatch> batches;
+  const auto poll_all = [&] {
+    std::size_t count = 0;
+    batches.clear();
+    do {
+      batches.push_back(this->poll_records(*consumer));
+      count += batches.back().records.size();
+    } while (batches.back().more);
+    return count;
+  };
+  ASSERT_EQ(poll_all(), 16u);
+  ASSERT_GT(batches.size(), 1u);
+  const auto commit_with = [&](std::int64_t added_to_last_fence) {
+    auto transaction = consumer->begin();
+    for (const PollBatch& batch : batches) {
+      transaction->advance(batch.next, batch.fence + (&batch == &batches.back() ? added_to_last_fence : 0));
+    }
+    return transaction->commit();
+  };
+
+  EXPECT_EQ(commit_with(1).error().reason, reasons::kFenced);
+  consumer->rewind();
+  ASSERT_EQ(poll_all(), 16u);
+  ASSERT_TRUE(commit_with(0).ok());
+  consumer->rewind();
   EXPECT_TRUE(consumer->poll(10, kShortWait)->records.empty());
 }
 
@@ -333,6 +370,6 @@ REGISTER_TYPED_TEST_SUITE_P(LogContract, AppendTwiceWithSameSequenceIsStoredOnce
                             TheMarkGoesBackWithARestoreAndTheRecordsCanBeStoredAgain, AGroupGoesOnWhereItCommitted,
                             WhatWasNotCommittedComesAgain, AZombiesCommitIsRefusedAndStoresNothing,
                             MembersShareThePartitionsAndALeaverGivesItsOwnBack, OutputStateAndOffsetAreOneCommit,
-                            SeekGoesBackAndRefusesWhatDoesNotExist);
+                            PartitionsOfOneTransactionMoveTogetherOrNotAtAll, SeekGoesBackAndRefusesWhatDoesNotExist);
 
 }  // namespace muster::ingest

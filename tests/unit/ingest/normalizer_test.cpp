@@ -26,7 +26,8 @@ class OutputList final : public Transaction {
   }
   Result<void> put_state(std::string_view, BytesView) override { return {}; }
   std::size_t octets() const override { return 0; }
-  Result<void> commit(const Cursor&, std::int64_t) override { return {}; }
+  void advance(const Cursor&, std::int64_t) override {}
+  Result<void> commit() override { return {}; }
   std::vector<Output> outputs;
 };
 
