@@ -94,6 +94,7 @@ enroll::CallerRole role_of(registry::TokenRole role) {
     case registry::TokenRole::kFactory: return enroll::CallerRole::kFactory;
     case registry::TokenRole::kAuditor: return enroll::CallerRole::kAuditor;
     case registry::TokenRole::kApplication: return enroll::CallerRole::kApplication;
+    case registry::TokenRole::kBroker: return enroll::CallerRole::kBroker;
   }
   return enroll::CallerRole::kApplication;
 }
@@ -263,7 +264,7 @@ Result<Authenticated> authenticate(ApiContext& context, const http::Request& req
   }
   who->caller.request_id = request.request_id;
   who->caller.source_address = request.remote_address;
-  if (!context.by_caller.take(who->caller.audit_name(), now)) return rate_limited();
+  if (!also.counted_elsewhere && !context.by_caller.take(who->caller.audit_name(), now)) return rate_limited();
   return who;
 }
 

@@ -30,6 +30,7 @@ struct AlsoAccepted {
   std::optional<TenantId> claims_of;
   bool only_certificates = false;     // no Authorization header is looked at
   bool expired_certificates = false;  // those that may still be renewed (enroll/reenrolment.h)
+  bool counted_elsewhere = false;     // the caller's rate is limited by the route itself
 };
 
 // Reasons: auth.required, auth.malformed, token.invalid, auth.certificate_invalid, auth.tenant_inactive,

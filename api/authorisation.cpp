@@ -37,6 +37,7 @@ bool tenant_admin_may(Action action) {
     case Action::kIncidentRead:
     case Action::kIncidentWrite:
     case Action::kStreamRead:
+    case Action::kBrokerAsk:
     case Action::kAuditRead: return true;
     default: return false;
   }
@@ -99,6 +100,7 @@ bool role_allows(enroll::CallerRole role, Action action) {
     case enroll::CallerRole::kFactory: return factory_may(action);
     case enroll::CallerRole::kAuditor: return auditor_may(action);
     case enroll::CallerRole::kApplication: return action == Action::kStreamRead || action == Action::kDeviceRead;
+    case enroll::CallerRole::kBroker: return action == Action::kBrokerAsk;
     case enroll::CallerRole::kDevice: return device_may(action);
     case enroll::CallerRole::kClaim: return action == Action::kCertificateIssue;
     case enroll::CallerRole::kEdge: return false;   // edges have their own listener
@@ -108,9 +110,9 @@ bool role_allows(enroll::CallerRole role, Action action) {
 }
 
 Decision authorise(const enroll::Caller& caller, Action action, const std::optional<TenantId>& tenant) {
-  const bool platform_role =
-      caller.role == enroll::CallerRole::kPlatformAdmin || caller.role == enroll::CallerRole::kAuditor;
-  // Only these two roles may be without a tenant; anything else without one is a fault of ours and denied.
+  const bool platform_role = caller.role == enroll::CallerRole::kPlatformAdmin ||
+                             caller.role == enroll::CallerRole::kAuditor || caller.role == enroll::CallerRole::kBroker;
+  // Only these three roles may be without a tenant; anything else without one is a fault of ours and denied.
   if (!caller.tenant && !platform_role) return Decision::kForbid;
   if (caller.tenant) {
     if (tenant && *tenant != *caller.tenant) return Decision::kHide;

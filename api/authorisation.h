@@ -51,6 +51,7 @@ enum class Action {
   kEdgeWrite,
   kKeysManage,  // of CAs: platform-admin alone
   kMetricsRead,
+  kBrokerAsk,  // may this client of another broker
 };
 
 enum class Decision {

@@ -139,6 +139,24 @@ std::string entity_line(const registry::EntityFacts& facts) {
   return out.take();
 }
 
+edge::EntityStatus to_edge_status(registry::Standing standing) {
+  switch (standing) {
+    case registry::Standing::kActive: return edge::EntityStatus::kActive;
+    case registry::Standing::kSuspended: return edge::EntityStatus::kSuspended;
+    case registry::Standing::kGone: return edge::EntityStatus::kGone;
+  }
+  return edge::EntityStatus::kGone;
+}
+
+edge::IssuerState to_edge_issuer(const registry::IssuerFacts& facts) {
+  return {facts.id, facts.tenant_id, to_edge_status(facts.standing), facts.spki_sha256, facts.certificate, {}};
+}
+
+edge::IssuerState to_edge_issuer(const registry::TrustAnchorFacts& facts) {
+  return {facts.id,          facts.tenant_id,   to_edge_status(facts.standing),
+          facts.spki_sha256, facts.certificate, external_trust_of(facts)};
+}
+
 void StateDigest::add(std::string_view line) {
   const Sha256 hash = x509::sha256(as_bytes(line));
   for (std::size_t i = 0; i < hash.size(); ++i) value_[i] ^= hash[i];

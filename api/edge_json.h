@@ -11,12 +11,18 @@
 #include "core/bytes.h"
 #include "core/record.h"
 #include "core/time.h"
+#include "edge/identity_change.h"
 #include "registry/change_store.h"
 #include "registry/entity_loader.h"
 
 namespace muster::api {
 
 std::string entity_line(const registry::EntityFacts& facts);  // without newline
+
+// What edges make of the same line.
+edge::EntityStatus to_edge_status(registry::Standing standing);
+edge::IssuerState to_edge_issuer(const registry::IssuerFacts& facts);
+edge::IssuerState to_edge_issuer(const registry::TrustAnchorFacts& facts);
 
 class StateDigest {
  public:

@@ -31,6 +31,7 @@ http::Router make_rest_router(ApiContext& context) {
   add_crl(context, router);
   add_est(context, router);
   add_edge_join(context, router);
+  add_broker_questions(context, router);
   return router;
 }
 
@@ -38,6 +39,7 @@ http::Router make_edges_router(ApiContext& context) {
   http::Router router;
   add_health(router);
   add_edge_stream(context, router);
+  add_broker_questions_of_edges(context, router);
   return router;
 }
 

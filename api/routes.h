@@ -33,14 +33,16 @@ void add_log_openings(Operations& operations);
 void add_streams(Operations& operations);
 
 // Without authentication, or with another than the operations'.
-void add_system(ApiContext& context, http::Router& router);        // healthz, readyz, metrics, openapi.yaml
-void add_health(http::Router& router);                             // healthz alone
-void add_crl(ApiContext& context, http::Router& router);           // /crl/{issuer}/{shard}
-void add_est(ApiContext& context, http::Router& router);           // RFC 7030, by what authenticates there
-void add_ocsp(ApiContext& context, http::Router& router);          // /ocsp
-void add_transparency(ApiContext& context, http::Router& router);  // /checkpoint, /tile/…, /log-key
-void add_edge_join(ApiContext& context, http::Router& router);     // by join token
-void add_edge_stream(ApiContext& context, http::Router& router);   // by infrastructure certificate
+void add_system(ApiContext& context, http::Router& router);            // healthz, readyz, metrics, openapi.yaml
+void add_health(http::Router& router);                                 // healthz alone
+void add_crl(ApiContext& context, http::Router& router);               // /crl/{issuer}/{shard}
+void add_est(ApiContext& context, http::Router& router);               // RFC 7030, by what authenticates there
+void add_ocsp(ApiContext& context, http::Router& router);              // /ocsp
+void add_transparency(ApiContext& context, http::Router& router);      // /checkpoint, /tile/…, /log-key
+void add_edge_join(ApiContext& context, http::Router& router);         // by join token
+void add_edge_stream(ApiContext& context, http::Router& router);       // by infrastructure certificate
+void add_broker_questions(ApiContext& context, http::Router& router);  // /v1/authn, /v1/authz, by token
+void add_broker_questions_of_edges(ApiContext& context, http::Router& router);  // by infrastructure certificate
 
 http::Router make_rest_router(ApiContext& context);
 http::Router make_edges_router(ApiContext& context);

@@ -28,11 +28,12 @@ void write_token_fields(JsonWriter& out, const registry::Token& token) {
   });
 }
 
-// Which roles a token may have here: the platform's own two, or those inside a tenant.
+// Which roles a token may have here: the platform's own three, or those inside a tenant.
 bool role_fits(registry::TokenRole role, bool of_tenant) {
   switch (role) {
     case registry::TokenRole::kPlatformAdmin: return !of_tenant;
-    case registry::TokenRole::kAuditor: return true;
+    case registry::TokenRole::kAuditor:
+    case registry::TokenRole::kBroker: return true;
     case registry::TokenRole::kTenantAdmin:
     case registry::TokenRole::kFactory:
     case registry::TokenRole::kApplication: return of_tenant;

@@ -14,6 +14,7 @@ inline constexpr std::string_view kCertificateUnproved =
     "connect.certificate_unproved";                                               // resumed, or not our handshake
 inline constexpr std::string_view kHandshakeFailed = "connect.handshake_failed";  // TLS 1.2: also no certificate
 inline constexpr std::string_view kClientIdMismatch = "connect.client_id_mismatch";
+inline constexpr std::string_view kUsernameMismatch = "connect.username_mismatch";  // at a broker that is not ours
 inline constexpr std::string_view kHoldUnavailable = "connect.hold_unavailable";
 inline constexpr std::string_view kInternal = "decision.internal";
 

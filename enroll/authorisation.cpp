@@ -44,6 +44,7 @@ Result<void> require_tenant_reader(const Caller& caller, const TenantId& tenant)
     case CallerRole::kPlatformAdmin:
     case CallerRole::kLocal:
     case CallerRole::kEdge:
+    case CallerRole::kBroker:
     case CallerRole::kClaim: return allow_if(false);
   }
   return allow_if(false);

@@ -19,6 +19,7 @@ enum class CallerRole : std::uint8_t {
   kFactory,
   kAuditor,
   kApplication,
+  kBroker,  // of another make: asks whether its clients may
   kDevice,  // by its own certificate
   kEdge,
   kClaim,  // by a claim: may ask for what the claim covers and nothing else
@@ -29,7 +30,7 @@ enum class CallerRole : std::uint8_t {
 // protocol handler can forget to (step-ca CVE-2025-44005).
 struct Caller {
   CallerRole role = CallerRole::kAuditor;
-  std::optional<TenantId> tenant;  // absent only for platform roles, edges and kLocal
+  std::optional<TenantId> tenant;  // absent only for platform roles, edges, kLocal and a platform's kBroker
   std::optional<TokenId> token;
   std::optional<DeviceId> device;               // kDevice
   std::optional<Sha256> device_certificate_id;  // kDevice: the certificate that was proved in the handshake

@@ -896,9 +896,10 @@ CREATE TABLE muster.tokens (
 CASE role
     WHEN 'platform-admin'::text THEN (tenant_id IS NULL)
     WHEN 'auditor'::text THEN true
+    WHEN 'broker'::text THEN true
     ELSE (tenant_id IS NOT NULL)
 END),
-    CONSTRAINT tokens_role_known CHECK ((role = ANY (ARRAY['platform-admin'::text, 'tenant-admin'::text, 'factory'::text, 'auditor'::text, 'application'::text]))),
+    CONSTRAINT tokens_role_known CHECK ((role = ANY (ARRAY['platform-admin'::text, 'tenant-admin'::text, 'factory'::text, 'auditor'::text, 'application'::text, 'broker'::text]))),
     CONSTRAINT tokens_sha256_whole CHECK ((octet_length(sha256) = 32))
 );
 

@@ -11,11 +11,12 @@ namespace muster::registry {
 
 namespace {
 
-constexpr EnumNames<TokenRole, 5> kRoleNames{{{TokenRole::kPlatformAdmin, "platform-admin"},
+constexpr EnumNames<TokenRole, 6> kRoleNames{{{TokenRole::kPlatformAdmin, "platform-admin"},
                                               {TokenRole::kTenantAdmin, "tenant-admin"},
                                               {TokenRole::kFactory, "factory"},
                                               {TokenRole::kAuditor, "auditor"},
-                                              {TokenRole::kApplication, "application"}}};
+                                              {TokenRole::kApplication, "application"},
+                                              {TokenRole::kBroker, "broker"}}};
 
 const db::Statement kInsert{
     "insert_token",

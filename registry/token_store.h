@@ -20,13 +20,13 @@
 
 namespace muster::registry {
 
-enum class TokenRole : std::uint8_t { kPlatformAdmin, kTenantAdmin, kFactory, kAuditor, kApplication };
+enum class TokenRole : std::uint8_t { kPlatformAdmin, kTenantAdmin, kFactory, kAuditor, kApplication, kBroker };
 std::string_view to_string(TokenRole role);  // "platform-admin" …
 std::optional<TokenRole> parse_token_role(std::string_view text);
 
 struct Token {
   TokenId id;
-  TenantId tenant_id;  // nil: of the platform (platform-admin, auditor)
+  TenantId tenant_id;  // nil: of the platform (platform-admin, auditor, broker)
   TokenRole role = TokenRole::kAuditor;
   std::string description;
   UtcTime created_at{};
