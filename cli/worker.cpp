@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ingest/worker.h"
 
-#include <optional>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/config_file.h"
@@ -16,10 +17,12 @@
 namespace muster::cli {
 namespace {
 
+constexpr std::int64_t kMostConsumers = 64;
 constexpr std::int64_t kMostRetentionHours = 10 * 366 * 24;
 
 struct WorkerFile {
   ingest::WorkerConfig worker;
+  std::int64_t consumers = 2;  // while one waits for the log's commit, another decodes
   ingest::PostgresLogConfig log;
   ingest::RetentionConfig retention;
   std::string metrics_listen;  // empty: no metrics page
@@ -44,6 +47,7 @@ Result<WorkerFile> load(const std::string& path) {
   auto batch_records = static_cast<std::int64_t>(out.worker.batch_records);
   file.optional("group", out.worker.group);
   file.optional("metrics_listen", out.metrics_listen);
+  file.optional("consumers", out.consumers, 1, kMostConsumers);
   file.optional("batch_records", batch_records, 1, static_cast<std::int64_t>(ingest::kMaxAppendEntries));
   file.required("log.database_url", out.log.database_url);
   read_retention(file, out.retention);
@@ -53,12 +57,22 @@ Result<WorkerFile> load(const std::string& path) {
   return out;
 }
 
+Result<std::vector<std::unique_ptr<ingest::Worker>>> make_workers(const WorkerFile& config, ingest::Log& log,
+                                                                  MetricsRegistry& metrics) {
+  std::vector<std::unique_ptr<ingest::Worker>> workers;
+  for (std::int64_t i = 0; i < config.consumers; ++i) {
+    MUSTER_TRY(auto worker, ingest::Worker::create(config.worker, log, metrics));
+    workers.push_back(std::move(worker));
+  }
+  return workers;
+}
+
 int run_worker(const WorkerFile& config, bool check_only) {
   MetricsRegistry metrics;
   const auto log = ingest::PostgresLog::create(config.log);
   if (!log.ok()) return complain(log.error());
-  const auto worker = ingest::Worker::create(config.worker, **log, metrics);
-  if (!worker.ok()) return complain(worker.error());
+  const auto workers = make_workers(config, **log, metrics);
+  if (!workers.ok()) return complain(workers.error());
   if (check_only) {
     say("the configuration is good");
     return 0;
@@ -71,13 +85,14 @@ int run_worker(const WorkerFile& config, bool check_only) {
     page = std::move(opened).value();
   }
   Log("worker").info("worker started", {{"group", config.worker.group}});
-  std::jthread consuming([&](std::stop_token stop) { (*worker)->run(stop); });
+  std::vector<std::jthread> consuming;
+  for (const auto& worker : *workers) consuming.emplace_back([&worker](std::stop_token stop) { worker->run(stop); });
   ingest::RetentionKeeper keeper(config.retention, **log, metrics);
   std::jthread keeping([&](std::stop_token stop) { keeper.run(stop); });
   signals.wait();
   keeping.request_stop();
-  consuming.request_stop();
-  consuming.join();
+  for (auto& consumer : consuming) consumer.request_stop();
+  consuming.clear();  // joins
   Log("worker").info("worker stopped");
   if (page) page->stop();
   return 0;
