@@ -2,6 +2,7 @@
 #include "api/edge_json.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "api/json_writer.h"
 #include "core/encoding.h"
@@ -126,6 +127,27 @@ struct LineWriter {
   }
 };
 
+// As edge::held_form; nullopt: edges hold all of it.
+std::optional<registry::EntityFacts> held_form(const registry::EntityFacts& facts) {
+  const auto forget_half = [](Sha256& id) { std::fill(id.begin() + id.size() / 2, id.end(), std::uint8_t{0}); };
+  if (const auto* device = std::get_if<registry::DeviceFacts>(&facts)) {
+    registry::DeviceFacts held = *device;
+    held.name.clear();
+    return held;
+  }
+  if (const auto* certificate = std::get_if<registry::CertificateFacts>(&facts)) {
+    registry::CertificateFacts held = *certificate;
+    forget_half(held.id);
+    return held;
+  }
+  if (const auto* credential = std::get_if<registry::ExternalCredentialFacts>(&facts)) {
+    registry::ExternalCredentialFacts held = *credential;
+    forget_half(held.id);
+    return held;
+  }
+  return std::nullopt;
+}
+
 void add_heartbeat(JsonWriter& out, const HeartbeatFacts& heartbeat) {
   out.field("issued_at", to_rfc3339(heartbeat.issued_at));
   if (!heartbeat.signature.empty()) out.field("signature", to_base64(heartbeat.signature));
@@ -157,8 +179,9 @@ edge::IssuerState to_edge_issuer(const registry::TrustAnchorFacts& facts) {
           facts.spki_sha256, facts.certificate, external_trust_of(facts)};
 }
 
-void StateDigest::add(std::string_view line) {
-  const Sha256 hash = x509::sha256(as_bytes(line));
+void StateDigest::add(const registry::EntityFacts& facts) {
+  const auto held = held_form(facts);
+  const Sha256 hash = x509::sha256(as_bytes(entity_line(held ? *held : facts)));
   for (std::size_t i = 0; i < hash.size(); ++i) value_[i] ^= hash[i];
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Purpose: the entity lines that edges read, in canonical form: field order as here, no white space, labels sorted by
-// name, groups sorted. The digest of a state is the XOR of the SHA-256 of its lines, so order does not matter.
+// name, groups sorted. The digest of a state is the XOR of the SHA-256 of its entities' lines, so order does not
+// matter; in these lines stands what brokers hold of an entity (edge/base_file.h, held_form).
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,7 @@ edge::IssuerState to_edge_issuer(const registry::TrustAnchorFacts& facts);
 
 class StateDigest {
  public:
-  void add(std::string_view line);
+  void add(const registry::EntityFacts& facts);
   std::string hex() const;
 
  private:

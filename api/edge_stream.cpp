@@ -2,7 +2,10 @@
 //
 // What edges follow: the whole state, then changes by long poll. Served on its own listener with its own threads.
 #include <charconv>
+#include <condition_variable>
+#include <map>
 #include <mutex>
+#include <tuple>
 
 #include "api/change_waiter.h"
 #include "api/edge_json.h"
@@ -65,17 +68,15 @@ HeartbeatFacts heartbeat(const EdgeCall& call, const registry::ChangePosition& p
 }
 
 // Walks the whole state in one snapshot of the database.
-Result<registry::ChangePosition> walk_state(const EdgeCall& call,
-                                            const std::function<Result<void>(const registry::ChangePosition&)>& begin,
-                                            const std::function<Result<void>(const std::string&)>& on_line) {
+Result<registry::ChangePosition> walk_state(
+    const EdgeCall& call, const std::function<Result<void>(const registry::ChangePosition&)>& begin,
+    const std::function<Result<void>(const registry::EntityFacts&)>& on_entity) {
   using Position = registry::ChangePosition;
   return db::run_in_transaction(
       call.context.pool, db::Scope::system().repeatable_read(), [&](db::Transaction& tx) -> Result<Position> {
         MUSTER_TRY(const Position position, registry::current_position(tx));
         MUSTER_TRY_VOID(begin(position));
-        MUSTER_TRY_VOID(
-            registry::for_each_entity(tx, call.edge.tenants, call.context.clock.now(),
-                                      [&](const registry::EntityFacts& facts) { return on_line(entity_line(facts)); }));
+        MUSTER_TRY_VOID(registry::for_each_entity(tx, call.edge.tenants, call.context.clock.now(), on_entity));
         return position;
       });
 }
@@ -100,10 +101,10 @@ Result<http::Response> snapshot(const EdgeCall& call) {
     count = 0;
     return add(snapshot_begin(position, heartbeat(call, position)));
   };
-  MUSTER_TRY(const auto position, walk_state(call, begin, [&](const std::string& line) {
-               digest.add(line);
+  MUSTER_TRY(const auto position, walk_state(call, begin, [&](const registry::EntityFacts& facts) {
+               digest.add(facts);
                ++count;
-               return add(line);
+               return add(entity_line(facts));
              }));
   (void)position;
   pending.append(stream_end(count, digest.hex())).push_back('\n');
@@ -196,54 +197,97 @@ Result<http::Response> changes(const EdgeCall& call) {
   return response;
 }
 
-// DigestCache spares the walk where nothing changed since the last one for the same tenants. Thread-safe.
+// DigestCache bounds what comparing costs, since a walk through a large fleet takes long. While nothing changed the
+// last digest is the newest; where something did, it is still the digest of its own position, which an edge compares
+// with what it held there, and a new walk begins only kRestPerWalk times as long after the last as that took. However
+// many edges ask, one walk runs for the same tenants. Thread-safe.
 class DigestCache {
  public:
   Result<std::string> find(const EdgeCall& call) {
-    const std::string key = key_of(call.edge);
     MUSTER_TRY(const auto now, db::run_in_transaction(call.context.pool, db::Scope::system(), [](db::Transaction& tx) {
                  return registry::current_position(tx);
                }));
-    {
-      const std::lock_guard lock{mutex_};
-      const auto found = entries_.find(key);
-      if (found != entries_.end() && found->second.first == now) return found->second.second;
+    std::unique_lock lock{mutex_};
+    const std::shared_ptr<Entry> entry = entry_of(call.edge);
+    while (!serves(*entry, now)) {
+      if (entry->walking) {
+        walked_.wait(lock);
+        continue;
+      }
+      MUSTER_TRY_VOID(walk(call, *entry, lock));
     }
-    MUSTER_TRY(auto computed, compute(call));
-    const std::lock_guard lock{mutex_};
-    if (entries_.size() >= kMaxEntries) entries_.clear();
-    entries_[key] = computed;
-    return computed.second;
+    return entry->answer;
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
   static constexpr std::size_t kMaxEntries = 1'000;
-  using Entry = std::pair<registry::ChangePosition, std::string>;  // position and the whole answer
+  static constexpr int kRestPerWalk = 10;
+  static constexpr std::chrono::milliseconds kCheapWalk{250};  // after which no rest is needed
+  // Also where nothing changes certificates expire, and whoever loads everything then does not get them.
+  static constexpr std::chrono::seconds kLongestUnchanged{60};
+  struct Entry {
+    registry::ChangePosition position;
+    std::string answer;  // empty: none yet
+    Clock::time_point computed{};
+    Clock::time_point due{};
+    bool walking = false;
+  };
 
-  static std::string key_of(const registry::Edge& edge) {
+  static bool serves(const Entry& entry, const registry::ChangePosition& now) {
+    if (entry.answer.empty() || entry.position.epoch != now.epoch) return false;
+    const auto time = Clock::now();
+    return time < entry.due || (entry.position == now && time < entry.computed + kLongestUnchanged);
+  }
+
+  std::shared_ptr<Entry> entry_of(const registry::Edge& edge) {
     std::string key;
     for (const TenantId& tenant : edge.tenants) key.append(tenant.text());
-    return key;
+    if (entries_.size() >= kMaxEntries && !entries_.contains(key)) {
+      std::erase_if(entries_, [](const auto& one) { return one.second.use_count() == 1; });  // nobody waits for it
+    }
+    auto& entry = entries_[key];
+    if (!entry) entry = std::make_shared<Entry>();
+    return entry;
   }
-  static Result<Entry> compute(const EdgeCall& call) {
+
+  // Without the lock; whoever else wants the same waits.
+  Result<void> walk(const EdgeCall& call, Entry& entry, std::unique_lock<std::mutex>& lock) {
+    entry.walking = true;
+    lock.unlock();
+    const auto begun = Clock::now();
+    auto computed = compute(call);
+    const auto ended = Clock::now();
+    lock.lock();
+    entry.walking = false;
+    walked_.notify_all();
+    if (!computed.ok()) return std::move(computed).error();
+    std::tie(entry.position, entry.answer) = std::move(computed).value();
+    entry.computed = ended;
+    entry.due = ended - begun < kCheapWalk ? ended : ended + (ended - begun) * kRestPerWalk;
+    return {};
+  }
+
+  static Result<std::pair<registry::ChangePosition, std::string>> compute(const EdgeCall& call) {
     StateDigest digest;
     const auto begin = [&](const registry::ChangePosition&) -> Result<void> {
       digest = StateDigest{};
       return {};
     };
-    MUSTER_TRY(const auto position, walk_state(call, begin, [&](const std::string& line) -> Result<void> {
-                 digest.add(line);
+    MUSTER_TRY(const auto position, walk_state(call, begin, [&](const registry::EntityFacts& facts) -> Result<void> {
+                 digest.add(facts);
                  return {};
                }));
     JsonWriter out;
     out.object([&] {
       out.field("epoch", to_uuid_text(position.epoch)).field("number", position.number).field("digest", digest.hex());
     });
-    return Entry{position, out.take()};
+    return std::pair{position, out.take()};
   }
 
   std::mutex mutex_;
-  std::map<std::string, Entry> entries_;  // guarded by mutex_
+  std::condition_variable walked_;
+  std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_, the entries too
 };
 
 Result<std::vector<registry::EdgeEvent>> read_events(const http::Request& request) {

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "auth-plugin/signal_mask.h"
@@ -59,27 +60,40 @@ void IdentityWatcher::run(std::stop_token stop) {
 
 void IdentityWatcher::refresh() {
   auto update = folder_->refresh();
+  std::optional<Error> failure;
   if (!update.ok()) {
-    set_failure(update.error().reason);
+    failure = update.error();
+  } else if (update->has_value()) {
+    failure = std::move((*update)->refused);
+    publish(std::move(**update));
+  }
+  if (failure) {
+    set_failure(*failure);
   } else {
     failure_.store(nullptr, std::memory_order_release);
-    if (update->has_value()) publish(std::move(**update));
   }
   update_freshness();
+  folder_->settle();
 }
 
-void IdentityWatcher::set_failure(std::string_view reason) {
-  const auto known = std::ranges::find_if(failures_, [&](const auto& failure) { return *failure == reason; });
-  if (known != failures_.end()) {
-    failure_.store(known->get(), std::memory_order_release);
-    return;
+void IdentityWatcher::set_failure(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    failure_detail_ = error.detail;
   }
-  failures_.push_back(std::make_unique<std::string_view>(reason));
-  failure_.store(failures_.back().get(), std::memory_order_release);
+  auto known = std::ranges::find_if(failures_, [&](const auto& failure) { return *failure == error.reason; });
+  if (known == failures_.end()) known = failures_.insert(known, std::make_unique<std::string_view>(error.reason));
+  const std::string_view* reason = known->get();
+  if (failure_.exchange(reason, std::memory_order_acq_rel) != reason) ++refusals_;
+}
+
+std::string IdentityWatcher::last_failure_detail() const {
+  const std::lock_guard lock(mutex_);
+  return failure_detail_;
 }
 
 void IdentityWatcher::publish(edge::ViewUpdate update) {
-  if (!anchors_ || update.everything || !update.tenants.empty()) {
+  if (!anchors_ || update.everything || update.issuers) {
     anchors_ = AnchorIndex::build(*update.view, anchors_.get());
     external_ = ExternalIndex::build(*update.view, external_.get());
   }

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -32,6 +34,8 @@ class IdentityWatcher {
 
   // Reason of the last failed refresh, "" after a good one. A string of static storage.
   std::string_view last_failure() const;
+  std::string last_failure_detail() const;                   // for people; of the last failed refresh
+  std::uint64_t refusals() const { return refusals_; }       // times that what was there could not be used
   std::int64_t age_seconds() const { return age_seconds_; }  // -1: not known
   std::uint64_t snapshot_number() const { return snapshot_number_; }
 
@@ -40,7 +44,7 @@ class IdentityWatcher {
                   UniqueFd stop);
   void run(std::stop_token stop);
   void refresh();
-  void set_failure(std::string_view reason);
+  void set_failure(const Error& error);
   void publish(edge::ViewUpdate update);
   void update_freshness();
 
@@ -54,6 +58,9 @@ class IdentityWatcher {
   std::vector<std::shared_ptr<const IdentityState>> published_;  // confined to the thread; freed here, see current()
   std::atomic<const std::string_view*> failure_{nullptr};
   std::vector<std::unique_ptr<std::string_view>> failures_;  // what failure_ points at; confined to the thread
+  mutable std::mutex mutex_;
+  std::string failure_detail_;  // guarded by mutex_
+  std::atomic<std::uint64_t> refusals_{0};
   std::atomic<std::int64_t> age_seconds_{-1};
   std::atomic<std::uint64_t> snapshot_number_{0};
   std::jthread thread_;

@@ -97,6 +97,8 @@ void PluginRuntime::set_gauges() {
   set("muster_broker_snapshot_age_seconds", "Since the server last signed it off; -1: not known.",
       watcher_->age_seconds());
   set("muster_broker_snapshot_failed", "1 while the last refresh failed.", watcher_->last_failure().empty() ? 0 : 1);
+  set("muster_broker_snapshot_refusals", "Times that a new file could not be used and the last good one stayed.",
+      watcher_->refusals());
   set("muster_broker_wal_appended", "Sequence of the last record.", wal.appended);
   set("muster_broker_wal_durable", "Sequence of the last durable record.", wal.durable);
   set("muster_broker_wal_depth", "Records that are not durable yet.",
@@ -111,7 +113,10 @@ void PluginRuntime::set_gauges() {
 void PluginRuntime::tell_snapshot_state() {
   const std::string_view failure = watcher_->last_failure();
   const std::uint64_t number = watcher_->snapshot_number();
-  if (failure != told_failure_ && !failure.empty()) tell(LogLevel::kError, "snapshot refused", {{"reason", failure}});
+  if (failure != told_failure_ && !failure.empty()) {
+    tell(LogLevel::kError, "snapshot refused",
+         {{"reason", failure}, {"detail", watcher_->last_failure_detail()}, {"in_force", number}});
+  }
   if (number != told_number_) tell(LogLevel::kInfo, "snapshot in force", {{"number", number}});
   told_failure_ = failure;
   told_number_ = number;

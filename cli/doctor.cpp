@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
 
 #include "ca/key_ring.h"
 #include "cli/api_session.h"
@@ -18,6 +22,8 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "db/migrator.h"
+#include "edge/base_file.h"
+#include "edge/snapshot_loader.h"
 
 namespace muster::cli {
 namespace {
@@ -25,6 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr long kCertificateWarning = 14L * 86'400;  // seconds before a certificate's end
+constexpr std::size_t kMaxMetrics = 1u << 20;       // octets
 constexpr std::uintmax_t kDeepWal = 5ull << 30;     // octets: the edge keeps at most 4 GiB of what it has shipped
 
 // Exit statuses too, those that monitoring plugins use.
@@ -55,6 +62,15 @@ std::string_view to_string(Level level) {
 std::string say_error(const Error& error) { return error.detail.empty() ? std::string(error.reason) : error.detail; }
 
 std::string local(std::uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
+
+// The value in a page of metrics, as it stands there.
+std::optional<std::string> metric_value(std::string_view page, std::string_view name) {
+  const std::string wanted = "\n" + std::string(name) + " ";
+  const std::size_t line = page.find(wanted);
+  if (line == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = page.substr(line + wanted.size());
+  return std::string(rest.substr(0, rest.find('\n')));
+}
 
 // The database of a folder, as the folder's owner reaches it.
 Result<std::string> database_url(const FolderPaths& paths, const std::string& user) {
@@ -147,6 +163,31 @@ Finding check_snapshot(const FolderPaths& paths) {
   return {"snapshot", level(age < 180), "written " + std::to_string(age) + " s ago"};
 }
 
+// The file as a broker would open it; its position, or what is wrong with it.
+Finding check_base(const FolderPaths& paths) {
+  const auto base = edge::BaseFile::open(edge::base_path(paths.snapshot()), geteuid());
+  if (!base.ok()) return {"snapshot file", Level::kCritical, say_error(base.error())};
+  return {"snapshot file", Level::kOk, "sound, at change " + std::to_string((*base)->position().number)};
+}
+
+// What the broker itself says of the snapshot that it was given last.
+Finding check_broker_snapshot(const FolderPaths& paths) {
+  Finding finding{"broker's snapshot", Level::kCritical, ""};
+  const auto page = read_file(paths.plugin_metrics(), kMaxMetrics);
+  if (!page.ok()) {
+    finding.detail = say_error(page.error());
+    return finding;
+  }
+  const std::string_view text = as_text(*page);
+  const auto failed = metric_value(text, "muster_broker_snapshot_failed");
+  const std::string number = metric_value(text, "muster_broker_snapshot_number").value_or("?");
+  finding.level = level(failed == "0");
+  finding.detail = "change " + number + " is in force";
+  if (failed != "0")
+    finding.detail += "; the broker refuses what came after it: see \"snapshot refused\" in log/broker.log";
+  return finding;
+}
+
 Finding check_kek(const FolderPaths& paths) {
   const auto kek = ca::KeyRing::load(paths.kek());
   return {"kek", level(kek.ok()), kek.ok() ? "readable by its owner only" : say_error(kek.error())};
@@ -194,6 +235,8 @@ std::vector<Finding> examine(const FolderPaths& paths, const Ports& ports) {
   findings.push_back(check_page("edge", "http://" + local(ports.edge_metrics), "/healthz", ""));
   findings.push_back(check_page("worker", "http://" + local(ports.worker_metrics), "/healthz", ""));
   findings.push_back(check_snapshot(paths));
+  findings.push_back(check_base(paths));
+  findings.push_back(check_broker_snapshot(paths));
   findings.push_back(check_broker(paths, ports));
   findings.push_back(check_wal(paths));
   findings.push_back(check_kek(paths));

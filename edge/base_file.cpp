@@ -29,12 +29,10 @@ const Entry* find_by_id(std::span<const Entry> entries, const RawId& id) {
   return &*found;
 }
 
-// The part of a table that `buckets` says can hold `key`.
-template <typename Entry>
-std::span<const Entry> bucket(std::span<const Entry> entries, std::span<const std::uint32_t> buckets,
-                              const std::uint8_t* key) {
-  const std::uint32_t b = fmt::bucket_of(key, fmt::bucket_bits(entries.size()));
-  return entries.subspan(buckets[b], buckets[b + 1] - buckets[b]);
+PackedKey head_of(const Sha256& hash) {
+  PackedKey head;
+  std::copy_n(hash.begin(), head.size(), head.begin());
+  return head;
 }
 
 }  // namespace
@@ -52,90 +50,99 @@ Result<std::shared_ptr<const BaseFile>> BaseFile::open(const std::string& path, 
   std::shared_ptr<BaseFile> base{new BaseFile};
   base->file_ = {static_cast<const std::uint8_t*>(mapping), size};
   MUSTER_TRY_VOID(BaseFileCheck{*base}.run());
-  base->compile_policies();
+  base->compiled_ = std::vector<std::atomic<const HeldPolicy*>>(base->policies_.size());
   return std::shared_ptr<const BaseFile>{std::move(base)};
 }
 
 BaseFile::~BaseFile() {
+  for (const auto& policy : compiled_) delete policy.load(std::memory_order_relaxed);
   if (!file_.empty()) munmap(const_cast<std::uint8_t*>(file_.data()), file_.size());
 }
 
-void BaseFile::compile_policies() {
-  compiled_.reserve(policies_.size());
-  for (const fmt::Policy& entry : policies_) {
-    HeldPolicy held{id_of<TenantId>(tenants_[entry.tenant].id), static_cast<EntityStatus>(entry.status), nullptr};
-    if (const auto policy = state(entry); policy && policy->status == EntityStatus::kActive) {
-      auto compiled = Policy::compile(policy->rules);
-      if (compiled.ok()) held.compiled = std::make_shared<const Policy>(std::move(compiled).value());
-    }
-    compiled_.push_back(std::move(held));
-  }
+BytesView BaseFile::string(fmt::PoolOffset offset) const {
+  std::uint32_t size = 0;
+  std::memcpy(&size, pool_.data() + offset, sizeof size);
+  return pool_.subspan(offset + sizeof size, size);
 }
 
-std::string_view BaseFile::text(std::uint32_t offset, std::uint32_t length) const {
-  return as_text(pool_.subspan(offset, length));
+const fmt::DeviceClass& BaseFile::class_of(std::uint32_t device) const {
+  return device_classes_[read_bits(devices_.fields(device), 0, layout_.class_bits)];
 }
 
 TenantFacts BaseFile::facts(const fmt::Tenant& entry) const {
-  return {id_of<TenantId>(entry.id), text(entry.name_offset, entry.name_length),
-          static_cast<EntityStatus>(entry.status)};
+  return {id_of<TenantId>(entry.id), text(entry.name), static_cast<EntityStatus>(entry.status)};
 }
 
 IssuerFacts BaseFile::facts(const fmt::Issuer& entry) const {
-  const auto index = static_cast<std::uint32_t>(&entry - issuers_.data());
-  const auto trust = std::ranges::lower_bound(external_trusts_, index, {}, &fmt::ExternalTrust::issuer);
-  const bool external = trust != external_trusts_.end() && trust->issuer == index;
   return {id_of<IssuerId>(entry.id),
           id_of<TenantId>(tenants_[entry.tenant].id),
           static_cast<EntityStatus>(entry.status),
           entry.spki_sha256,
-          pool_.subspan(entry.certificate_offset, entry.certificate_length),
-          external ? pool_.subspan(trust->offset, trust->length) : BytesView{}};
+          string(entry.certificate),
+          string(entry.external)};
 }
 
-CertificateFacts BaseFile::facts(const fmt::Certificate& entry) const {
-  const fmt::Device& device = devices_[entry.device];
-  return {id_of<TenantId>(tenants_[device.tenant].id), id_of<DeviceId>(device.id),
-          id_of<IssuerId>(issuers_[entry.issuer_and_status >> 2].id),
-          static_cast<EntityStatus>(entry.issuer_and_status & 3), UtcTime{std::chrono::seconds{entry.not_after}}};
+// nullopt: its issuer is none of its tenant's, which no writer of ours writes and which opening does not look at, for
+// that would be a million random accesses. Not known is refused.
+std::optional<CertificateFacts> BaseFile::certificate_facts(std::uint32_t row) const {
+  const std::uint8_t* fields = certificates_.fields(row);
+  unsigned at = 0;
+  const auto take = [&](unsigned width) {
+    const std::uint64_t value = read_bits(fields, at, width);
+    at += width;
+    return value;
+  };
+  const auto device = static_cast<std::uint32_t>(take(layout_.device_bits));
+  const std::uint64_t issuer_place = take(layout_.issuer_bits);
+  const bool suspended = take(1) == 1;
+  const std::uint64_t not_after = take(layout_.not_after_bits);
+  const bool endless = not_after == (std::uint64_t{1} << layout_.not_after_bits) - 1;
+
+  const std::uint32_t tenant = class_of(device).tenant_and_status >> 2;
+  const std::uint64_t issuers_end =
+      tenant + 1 < tenants_.size() ? tenants_[tenant + 1].first_issuer : issuers_by_tenant_.size();
+  const std::uint64_t issuer = tenants_[tenant].first_issuer + issuer_place;
+  if (issuer >= issuers_end) return std::nullopt;
+  const std::int64_t end = endless ? fmt::kNoEnd : layout_.not_after_base + static_cast<std::int64_t>(not_after);
+  return CertificateFacts{id_of<TenantId>(tenants_[tenant].id), id_of<DeviceId>(devices_.key(device)),
+                          id_of<IssuerId>(issuers_[issuers_by_tenant_[issuer]].id),
+                          suspended ? EntityStatus::kSuspended : EntityStatus::kActive,
+                          UtcTime{std::chrono::seconds{end}}};
 }
 
-std::optional<HeldDevice> BaseFile::held(const fmt::Device& entry) const {
-  auto attributes = read_attributes(pool_.subspan(entry.attributes_offset, entry.attributes_length));
+std::optional<HeldDevice> BaseFile::held_device(std::uint32_t row) const {
+  const fmt::DeviceClass& common = class_of(row);
+  const auto status = static_cast<std::uint8_t>(common.tenant_and_status & 3);
+  if (status == fmt::kAbsent) return std::nullopt;
+  auto attributes = read_attributes(string(common.attributes));
   if (!attributes) return std::nullopt;  // not known is refused, which is the safe reading of a broken entry
-  const PolicyId policy = entry.policy == fmt::kNone ? PolicyId{} : id_of<PolicyId>(policies_[entry.policy].id);
-  return HeldDevice{{id_of<DeviceId>(entry.id), id_of<TenantId>(tenants_[entry.tenant].id),
-                     text(entry.name_offset, entry.name_length), static_cast<EntityStatus>(entry.status), nullptr,
-                     std::move(attributes->groups), std::move(attributes->labels)},
+  const PolicyId policy = common.policy == fmt::kNone ? PolicyId{} : id_of<PolicyId>(policies_[common.policy].id);
+  return HeldDevice{{id_of<DeviceId>(devices_.key(row)),
+                     id_of<TenantId>(tenants_[common.tenant_and_status >> 2].id),
+                     {},
+                     static_cast<EntityStatus>(status),
+                     nullptr,
+                     std::move(attributes->groups),
+                     std::move(attributes->labels)},
                     policy};
 }
 
 std::optional<PolicyState> BaseFile::state(const fmt::Policy& entry) const {
   if (entry.status == fmt::kAbsent) return std::nullopt;
-  auto rules = read_rules(pool_.subspan(entry.rules_offset, entry.rules_length));
+  auto rules = read_rules(string(entry.rules));
   if (!rules) return std::nullopt;
   return PolicyState{id_of<PolicyId>(entry.id), id_of<TenantId>(tenants_[entry.tenant].id),
                      static_cast<EntityStatus>(entry.status), std::move(*rules)};
 }
 
 std::optional<CertificateFacts> BaseFile::find_certificate(const Sha256& id) const {
-  std::array<std::uint8_t, 24> head;
-  std::copy_n(id.begin(), head.size(), head.begin());
-  const auto part = bucket(certificates_, certificate_buckets_, head.data());
-  const auto found = std::ranges::lower_bound(part, head, {}, &fmt::Certificate::hash_head);
-  if (found == part.end() || found->hash_head != head) return std::nullopt;
-  const auto index = static_cast<std::size_t>(&*found - certificates_.data());
-  if (!std::equal(certificate_tails_[index].begin(), certificate_tails_[index].end(), id.begin() + 24)) {
-    return std::nullopt;
-  }
-  return facts(*found);
+  const auto row = certificates_.find(head_of(id));
+  return row ? certificate_facts(*row) : std::nullopt;
 }
 
 std::optional<HeldDevice> BaseFile::find_device(const DeviceId& id) const {
-  const auto part = bucket(devices_, device_buckets_, id.octets().data());
-  const fmt::Device* entry = find_by_id(part, id.raw());
-  if (entry == nullptr) return std::nullopt;
-  return held(*entry);
+  const auto row = devices_.find(id.raw().octets);
+  return row ? held_device(*row) : std::nullopt;
 }
 
 std::optional<TenantFacts> BaseFile::find_tenant(const TenantId& id) const {
@@ -145,9 +152,7 @@ std::optional<TenantFacts> BaseFile::find_tenant(const TenantId& id) const {
 }
 
 std::optional<TenantFacts> BaseFile::find_tenant_by_name(std::string_view name) const {
-  const auto name_of = [this](std::uint32_t index) {
-    return text(tenants_[index].name_offset, tenants_[index].name_length);
-  };
+  const auto name_of = [this](std::uint32_t index) { return text(tenants_[index].name); };
   const auto found = std::ranges::lower_bound(tenants_by_name_, name, {}, name_of);
   if (found == tenants_by_name_.end() || name_of(*found) != name) return std::nullopt;
   return facts(tenants_[*found]);
@@ -161,7 +166,18 @@ std::optional<IssuerFacts> BaseFile::find_issuer(const IssuerId& id) const {
 
 const HeldPolicy* BaseFile::find_policy(const PolicyId& id) const {
   const fmt::Policy* entry = find_by_id(policies_, id.raw());
-  return entry == nullptr ? nullptr : &compiled_[static_cast<std::size_t>(entry - policies_.data())];
+  if (entry == nullptr) return nullptr;
+  auto& place = compiled_[static_cast<std::size_t>(entry - policies_.data())];
+  const HeldPolicy* known = place.load(std::memory_order_acquire);
+  if (known != nullptr) return known;
+  HeldPolicy held{id_of<TenantId>(tenants_[entry->tenant].id), static_cast<EntityStatus>(entry->status), nullptr};
+  if (const auto policy = state(*entry); policy && policy->status == EntityStatus::kActive) {
+    auto compiled = Policy::compile(policy->rules);
+    if (compiled.ok()) held.compiled = std::make_shared<const Policy>(std::move(compiled).value());
+  }
+  auto mine = std::make_unique<const HeldPolicy>(std::move(held));
+  const bool first = place.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel);
+  return first ? mine.release() : known;
 }
 
 std::optional<PolicyState> BaseFile::find_policy_state(const PolicyId& id) const {
@@ -191,15 +207,28 @@ void BaseFile::for_each(const std::function<void(const IdentityChange&)>& visit)
   for (const fmt::Policy& entry : policies_) {
     if (auto policy = state(entry)) visit(std::move(*policy));
   }
-  for (const fmt::Device& entry : devices_) {
-    if (entry.status == fmt::kAbsent) continue;
-    if (const auto device = held(entry)) visit(to_state(*device));
+  for (std::uint32_t row = 0; row < devices_.size(); ++row) {
+    if (const auto device = held_device(row)) visit(to_state(*device));
   }
-  for (std::size_t i = 0; i < certificates_.size(); ++i) {
-    Sha256 id;
-    std::ranges::copy(certificates_[i].hash_head, id.begin());
-    std::ranges::copy(certificate_tails_[i], id.begin() + 24);
-    visit(to_state(id, facts(certificates_[i])));
+  for (std::uint32_t row = 0; row < certificates_.size(); ++row) visit_certificate(row, visit);
+}
+
+void BaseFile::visit_certificate(std::uint32_t row, const std::function<void(const CertificateState&)>& visit) const {
+  const auto facts = certificate_facts(row);
+  if (!facts) return;
+  Sha256 id{};
+  std::ranges::copy(certificates_.key(row), id.begin());
+  visit(to_state(id, *facts));
+}
+
+void BaseFile::for_each_certificate_until(UtcTime time,
+                                          const std::function<void(const CertificateState&)>& visit) const {
+  const unsigned before = layout_.device_bits + layout_.issuer_bits + 1U;
+  const std::int64_t limit = time.time_since_epoch().count() - layout_.not_after_base;
+  for (std::uint32_t row = 0; row < certificates_.size(); ++row) {
+    const auto not_after =
+        static_cast<std::int64_t>(read_bits(certificates_.fields(row), before, layout_.not_after_bits));
+    if (not_after < limit) visit_certificate(row, visit);
   }
 }
 
@@ -229,6 +258,14 @@ DeviceState to_state(const HeldDevice& device) {
 
 CertificateState to_state(const Sha256& id, const CertificateFacts& facts) {
   return {id, facts.tenant_id, facts.device_id, facts.issuer_id, facts.status, facts.not_after};
+}
+
+IdentityChange held_form(IdentityChange entity) {
+  if (auto* device = std::get_if<DeviceState>(&entity)) device->name.clear();
+  if (auto* certificate = std::get_if<CertificateState>(&entity)) {
+    std::fill(certificate->id.begin() + sizeof(PackedKey), certificate->id.end(), std::uint8_t{0});
+  }
+  return entity;
 }
 
 }  // namespace muster::edge

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include "edge/base_format.h"
 #include "edge/identity_view.h"
+#include "edge/packed_table.h"
 
 namespace muster::edge {
 
@@ -28,7 +30,7 @@ struct HeldPolicy {
 };
 
 struct HeldDevice {
-  DeviceFacts facts;  // facts.policy is null: the view resolves it
+  DeviceFacts facts;  // facts.policy is null: the view resolves it. Without a name: the base holds none
   PolicyId policy_id;
 };
 
@@ -42,29 +44,39 @@ class BaseFile {
   BaseFile& operator=(const BaseFile&) = delete;
 
   const StreamPosition& position() const { return position_; }
+  struct Sizes {
+    std::size_t rows = 0;  // octets of what there is for each device and certificate, with the buckets
+    std::size_t pool = 0;
+  };
+  Sizes sizes() const { return {devices_.octets() + certificates_.octets(), pool_.size()}; }
+  // By the first half of the hash, which is all that the base holds of it.
   std::optional<CertificateFacts> find_certificate(const Sha256& id) const;
   std::optional<HeldDevice> find_device(const DeviceId& id) const;
   std::optional<TenantFacts> find_tenant(const TenantId& id) const;
   std::optional<TenantFacts> find_tenant_by_name(std::string_view name) const;
   std::optional<IssuerFacts> find_issuer(const IssuerId& id) const;
-  const HeldPolicy* find_policy(const PolicyId& id) const;  // null: not held
+  // Null: not held. Compiled when it is asked for first.
+  const HeldPolicy* find_policy(const PolicyId& id) const;
   void for_each_issuer_with_key(const Sha256& spki_sha256, const std::function<void(const IssuerFacts&)>& visit) const;
   void for_each_issuer(const std::function<void(const IssuerFacts&)>& visit) const;
 
   // Whole states, for compaction and comparison with the server.
   void for_each(const std::function<void(const IdentityChange&)>& visit) const;
+  void for_each_certificate_until(UtcTime time, const std::function<void(const CertificateState&)>& visit) const;
   std::optional<PolicyState> find_policy_state(const PolicyId& id) const;
 
  private:
   friend class BaseFileCheck;
   BaseFile() = default;
-  void compile_policies();
-  std::string_view text(std::uint32_t offset, std::uint32_t length) const;
+  std::string_view text(base_format::PoolOffset offset) const { return as_text(string(offset)); }
+  BytesView string(base_format::PoolOffset offset) const;
   TenantFacts facts(const base_format::Tenant& entry) const;
   IssuerFacts facts(const base_format::Issuer& entry) const;
-  std::optional<HeldDevice> held(const base_format::Device& entry) const;
-  CertificateFacts facts(const base_format::Certificate& entry) const;
+  std::optional<HeldDevice> held_device(std::uint32_t row) const;
+  std::optional<CertificateFacts> certificate_facts(std::uint32_t row) const;
+  void visit_certificate(std::uint32_t row, const std::function<void(const CertificateState&)>& visit) const;
   std::optional<PolicyState> state(const base_format::Policy& entry) const;
+  const base_format::DeviceClass& class_of(std::uint32_t device) const;
 
   BytesView file_;  // the mapping
   StreamPosition position_;
@@ -72,15 +84,15 @@ class BaseFile {
   std::span<const std::uint32_t> tenants_by_name_;
   std::span<const base_format::Issuer> issuers_;
   std::span<const std::uint32_t> issuers_by_key_;
-  std::span<const base_format::ExternalTrust> external_trusts_;
+  std::span<const std::uint32_t> issuers_by_tenant_;
   std::span<const base_format::Policy> policies_;
-  std::span<const base_format::Device> devices_;
-  std::span<const std::uint32_t> device_buckets_;
-  std::span<const base_format::Certificate> certificates_;
-  std::span<const std::uint32_t> certificate_buckets_;
-  std::span<const std::array<std::uint8_t, 8>> certificate_tails_;
+  std::span<const base_format::DeviceClass> device_classes_;
+  base_format::Layout layout_{};
+  PackedTable devices_;
+  PackedTable certificates_;
   BytesView pool_;
-  std::vector<HeldPolicy> compiled_;  // beside policies_
+  // Beside policies_; null until somebody asks. Whoever compiles first puts it there.
+  mutable std::vector<std::atomic<const HeldPolicy*>> compiled_;
 };
 
 // Facts as states of their own, which view nothing.
@@ -88,5 +100,9 @@ TenantState to_state(const TenantFacts& facts);
 IssuerState to_state(const IssuerFacts& facts);
 DeviceState to_state(const HeldDevice& device);
 CertificateState to_state(const Sha256& id, const CertificateFacts& facts);
+
+// What a base holds of an entity: not a device's name, which its certificates prove, nor the second half of a
+// certificate's hash. Digests are computed over these forms (edge/entity_line.h).
+IdentityChange held_form(IdentityChange entity);
 
 }  // namespace muster::edge

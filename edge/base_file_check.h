@@ -15,11 +15,17 @@ class BaseFileCheck {
 
  private:
   Result<void> check_header();
+  Result<void> check_version() const;
   Result<void> find_sections();
+  Result<void> take_layout();
+  bool take_packed(base_format::SectionKind kind, std::size_t row_size, unsigned skip,
+                   std::span<const std::uint32_t> buckets, PackedTable& table) const;
   Result<void> check_small_tables() const;
-  Result<void> check_devices() const;
-  Result<void> check_certificates() const;
-  bool in_pool(std::uint32_t offset, std::uint32_t length) const;
+  bool entries_are_sound() const;
+  bool issuers_belong_to_their_tenants() const;
+  Result<void> check_rows() const;
+  bool is_string(base_format::PoolOffset offset) const;
+  const base_format::Section& section(base_format::SectionKind kind) const;
   template <typename Entry>
   bool take(base_format::SectionKind kind, std::span<const Entry>& table) const;
 

@@ -29,7 +29,8 @@ class ChangeLayer {
   const TenantState* find(const TenantId& id) const { return find_in(tenants_, id); }
   const IssuerState* find(const IssuerId& id) const { return find_in(issuers_, id); }
   const DeviceState* find(const DeviceId& id) const { return find_in(devices_, id); }
-  const CertificateState* find(const Sha256& id) const { return find_in(certificates_, id); }
+  // By the first half of the hash, as a base finds it.
+  const CertificateState* find(const Sha256& id) const { return find_in(certificates_, head_of(id)); }
   const PolicyState* find(const PolicyId& id) const;
   const HeldPolicy* find_compiled(const PolicyId& id) const;
   // The ids that had this name, or this key, when they entered this layer.
@@ -44,6 +45,10 @@ class ChangeLayer {
     for (const auto& [id, state] : devices_) visit(IdentityChange{state});
     for (const auto& [id, state] : certificates_) visit(IdentityChange{state});
   }
+  template <typename Visit>
+  void for_each_certificate(Visit visit) const {
+    for (const auto& [id, state] : certificates_) visit(state);
+  }
   std::vector<IssuerId> issuer_ids() const;
   std::size_t size() const;
 
@@ -52,13 +57,18 @@ class ChangeLayer {
     PolicyState state;
     HeldPolicy held;
   };
-  struct HashHead {  // a SHA-256 is its own hash
-    std::size_t operator()(const Sha256& id) const noexcept {
+  struct HashOfHead {  // part of a SHA-256 is its own hash
+    std::size_t operator()(const PackedKey& head) const noexcept {
       std::size_t h = 0;
-      std::memcpy(&h, id.data(), sizeof h);
+      std::memcpy(&h, head.data(), sizeof h);
       return h;
     }
   };
+  static PackedKey head_of(const Sha256& id) {
+    PackedKey head;
+    std::memcpy(head.data(), id.data(), head.size());
+    return head;
+  }
   template <typename Map, typename Key>
   static const typename Map::mapped_type* find_in(const Map& map, const Key& key) {
     const auto found = map.find(key);
@@ -67,14 +77,14 @@ class ChangeLayer {
   void put(const TenantState& state) { tenants_.insert_or_assign(state.id, state); }
   void put(const IssuerState& state) { issuers_.insert_or_assign(state.id, state); }
   void put(const DeviceState& state) { devices_.insert_or_assign(state.id, state); }
-  void put(const CertificateState& state) { certificates_.insert_or_assign(state.id, state); }
+  void put(const CertificateState& state) { certificates_.insert_or_assign(head_of(state.id), state); }
   void put(const PolicyState& state);
 
   std::unordered_map<TenantId, TenantState> tenants_;
   std::unordered_map<IssuerId, IssuerState> issuers_;
   std::unordered_map<PolicyId, CompiledPolicy> policies_;
   std::unordered_map<DeviceId, DeviceState> devices_;
-  std::unordered_map<Sha256, CertificateState, HashHead> certificates_;
+  std::unordered_map<PackedKey, CertificateState, HashOfHead> certificates_;
 };
 
 }  // namespace muster::edge

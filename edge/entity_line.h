@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: the one JSON line in which the server sends an entity to the edges, and over which both sides compute the
-// digest that they compare: XOR of the SHA-256 of the lines of all entities that are not kGone, so that order does not
-// matter and one change costs two hashes. Canonical: fields in this order, no white space. The server writes the same
-// octets from the registry's rows (api/edge_json).
+// Purpose: the one JSON line in which the server sends an entity to the edges. Canonical: fields in this order, no
+// white space. The server writes the same octets from the registry's rows (api/edge_json).
+//
+// Both sides compare a digest: XOR of the SHA-256 of the lines of all entities that are not kGone, so that order does
+// not matter and one change costs two hashes. The lines are those of the entities as a base holds them
+// (edge/base_file.h, held_form): a device's name is "", and of a certificate's hash the second half is zeros.
 //
 //   {"type":"tenant","id":…,"name":…,"status":…}
 //   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER

@@ -42,7 +42,7 @@ struct CertificateFacts {
 struct DeviceFacts {
   DeviceId id;
   TenantId tenant_id;
-  std::string_view name;
+  std::string_view name;  // empty: not held, since the device's credential proves it
   EntityStatus status;
   const Policy* policy;  // never null: a policy that is missing or gone is one that allows nothing
   std::vector<std::string_view> groups;
@@ -67,8 +67,10 @@ class IdentityView {
 struct ViewUpdate {
   std::shared_ptr<const IdentityView> view;
   bool everything = false;
+  bool issuers = false;           // an issuer or anchor changed
   std::vector<TenantId> tenants;  // status changed, or an issuer or policy of theirs
   std::vector<DeviceId> devices;  // themselves or one of their certificates
+  std::optional<Error> refused;   // a base that could not be used; this view follows the last good one
 };
 
 using HeartbeatSignature = std::array<std::uint8_t, 64>;  // Ed25519 (RFC 8032)
@@ -91,9 +93,13 @@ class SnapshotFolder {
   virtual ~SnapshotFolder() = default;
   // Readable (poll(2)) when refresh() may find something new.
   virtual int wait_fd() const = 0;
-  // Loads what is new. nullopt: nothing is. Reasons: snapshot.absent, snapshot.corrupt, snapshot.version_unsupported,
-  // snapshot.older_than_held, snapshot.permissions. After an error the last good view stays in force.
+  // Loads what is new; the view is good to use at once, whatever settle() costs. nullopt: nothing is new. Reasons:
+  // snapshot.absent, snapshot.corrupt, snapshot.version_unsupported, snapshot.older_than_held, snapshot.permissions.
+  // After an error the last good view stays in force.
   virtual Result<std::optional<ViewUpdate>> refresh() = 0;
+  // Makes durable that this state was held, so that no older one is taken after a restart: an fsync, which a revocation
+  // need not wait for. To be called when the update has been passed on; the next refresh() and the end do it as well.
+  virtual void settle() = 0;
   // Seconds since the server last signed off this state, by CLOCK_BOOTTIME within a boot and wall time across boots;
   // nullopt when never or when the wall clock stands behind it.
   virtual std::optional<std::uint64_t> age_seconds() const = 0;

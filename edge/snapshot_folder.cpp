@@ -37,7 +37,10 @@ void name_subjects(std::span<const IdentityChange> changes, ViewUpdate& update) 
   struct Subject {
     ViewUpdate& update;
     void operator()(const TenantState& s) const { update.tenants.push_back(s.id); }
-    void operator()(const IssuerState& s) const { update.tenants.push_back(s.tenant_id); }
+    void operator()(const IssuerState& s) const {
+      update.issuers = true;
+      update.tenants.push_back(s.tenant_id);
+    }
     void operator()(const PolicyState& s) const { update.tenants.push_back(s.tenant_id); }
     void operator()(const DeviceState& s) const { update.devices.push_back(s.id); }
     // A device's right to come by an anchor that is gone names nobody any more.
@@ -59,10 +62,14 @@ void name_subjects(std::span<const IdentityChange> changes, ViewUpdate& update) 
 class InotifySnapshotFolder final : public SnapshotFolder {
  public:
   explicit InotifySnapshotFolder(SnapshotFolderConfig config) : config_(std::move(config)) {}
+  ~InotifySnapshotFolder() override { settle(); }
   Result<void> start();
 
   int wait_fd() const override { return inotify_.get(); }
   Result<std::optional<ViewUpdate>> refresh() override;
+  void settle() override {
+    if (view_ && !state_saved_) save_state();
+  }
   std::optional<std::uint64_t> age_seconds() const override;
 
  private:
@@ -71,7 +78,9 @@ class InotifySnapshotFolder final : public SnapshotFolder {
   Result<void> load_state();
   Result<void> check_not_older(const StreamPosition& position) const;
   void keep_state();
+  void save_state();
   void take_heartbeat();
+  Result<AppliedDeltas> load_anew() const;
   Result<std::optional<ViewUpdate>> advance();
 
   const SnapshotFolderConfig config_;
@@ -138,8 +147,7 @@ Result<void> InotifySnapshotFolder::check_not_older(const StreamPosition& positi
                "the snapshot at " + std::to_string(position.number) + " is older than what was held"};
 }
 
-// Keeps the position before the view is used. Where that fails (a full disk) the newer view is used all the same, since
-// it can only be more recent, and saving is tried again at every refresh.
+// From now on nothing older is taken.
 void InotifySnapshotFolder::keep_state() {
   const StreamPosition position = view_->position();
   if (!state_) state_ = HeldState{position, {}};
@@ -148,6 +156,12 @@ void InotifySnapshotFolder::keep_state() {
     if (state_->past_epochs.size() > kMaxPastEpochs) state_->past_epochs.erase(state_->past_epochs.begin());
   }
   state_->position = position;
+  state_saved_ = false;
+}
+
+// Where this fails (a full disk) the view is used all the same, since it can only be more recent, and saving is tried
+// again at every refresh.
+void InotifySnapshotFolder::save_state() {
   if (age_) state_->heartbeat_issued_at = age_->newest();
   state_saved_ = write_file_durably(config_.state_file, encode_held_state(*state_), 0600).ok();
 }
@@ -170,36 +184,53 @@ void InotifySnapshotFolder::take_heartbeat() {
 }
 
 Result<std::optional<ViewUpdate>> InotifySnapshotFolder::refresh() {
+  settle();
   drain_notifications();
   MUSTER_TRY_VOID(check_trusted_folder(config_.folder, config_.edge_uid));
   watch_folder();  // before the files are looked at; where it fails, the next look is a second away, as ever
   MUSTER_TRY_VOID(load_state());
   auto update = advance();
   take_heartbeat();
-  if (view_ && !state_saved_) keep_state();
   return update;
 }
 
+// A base that this reader has not held yet, with what follows it.
+Result<AppliedDeltas> InotifySnapshotFolder::load_anew() const {
+  MUSTER_TRY(auto base, load_base(config_.folder, config_.edge_uid));
+  AppliedDeltas applied = apply_deltas(config_.folder, config_.edge_uid, std::move(base));
+  MUSTER_TRY_VOID(check_not_older(applied.view->position()));
+  return applied;
+}
+
+// Where a new base is refused, what follows the last good view still counts: a revocation does not wait until the base
+// is in order again.
 Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance() {
   const FileVersion version = version_of(base_path(config_.folder));
-  const bool new_base = !view_ || version != base_version_;
-  auto view = view_;
-  if (new_base) {
-    MUSTER_TRY(view, load_base(config_.folder, config_.edge_uid));
+  std::optional<AppliedDeltas> applied;
+  std::optional<Error> refused;
+  if (!view_ || version != base_version_) {
+    auto anew = load_anew();
+    if (anew.ok()) {
+      applied = std::move(anew).value();
+    } else {
+      refused = std::move(anew).error();
+      if (!view_) return *refused;
+    }
   }
-  const StreamPosition before = view->position();
-  AppliedDeltas applied = apply_deltas(config_.folder, config_.edge_uid, std::move(view));
-  const bool moved = applied.view->position() != before;
-  if (!new_base && !moved) {
-    if (applied.stopped_by) return *applied.stopped_by;
-    return std::optional<ViewUpdate>{};
+  const bool everything = applied.has_value();
+  if (!everything) {
+    applied = apply_deltas(config_.folder, config_.edge_uid, view_);
+    const bool moved = applied->view->position() != view_->position();
+    if (!moved && refused) return *refused;
+    if (!moved && applied->stopped_by) return *applied->stopped_by;
+    if (!moved) return std::optional<ViewUpdate>{};
   }
-  MUSTER_TRY_VOID(check_not_older(applied.view->position()));
-  view_ = applied.view;
-  if (new_base) base_version_ = version;
+  view_ = applied->view;
+  if (everything) base_version_ = version;
   keep_state();
-  ViewUpdate update{view_, new_base, {}, {}};
-  name_subjects(applied.changes, update);
+  ViewUpdate update{
+      .view = view_, .everything = everything, .tenants = {}, .devices = {}, .refused = std::move(refused)};
+  name_subjects(applied->changes, update);
   return std::optional<ViewUpdate>{std::move(update)};
 }
 

@@ -70,8 +70,10 @@ std::shared_ptr<const SnapshotView> SnapshotView::with(const StreamPosition& pos
 }
 
 std::optional<CertificateFacts> SnapshotView::find_certificate(const Sha256& id) const {
-  if (const auto* state = find_in_layers(layers_, id)) return to_facts(*state);
-  return base_->find_certificate(id);
+  const auto* state = find_in_layers(layers_, id);
+  if (state == nullptr) return base_->find_certificate(id);
+  if (state->id != id) return std::nullopt;  // a layer knows all of the hash
+  return to_facts(*state);
 }
 
 std::optional<DeviceFacts> SnapshotView::find_device(const DeviceId& id) const {
@@ -169,6 +171,18 @@ std::optional<IdentityChange> SnapshotView::find_same(const IdentityChange& othe
         return std::nullopt;
       },
       other);
+}
+
+void SnapshotView::for_each_certificate_until(UtcTime time,
+                                              const std::function<void(const CertificateState&)>& visit) const {
+  base_->for_each_certificate_until(time, [&](const CertificateState& certificate) {
+    if (find_in_layers(layers_, certificate.id) == nullptr) visit(certificate);
+  });
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i]->for_each_certificate([&](const CertificateState& certificate) {
+      if (certificate.not_after < time && find_in_layers(layers_, certificate.id) == &certificate) visit(certificate);
+    });
+  }
 }
 
 void SnapshotView::for_each(const std::function<void(const IdentityChange&)>& visit) const {

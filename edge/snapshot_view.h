@@ -39,6 +39,8 @@ class SnapshotView final : public IdentityView {
   std::optional<IdentityChange> find_same(const IdentityChange& other) const;
   // Calls `visit` once for every entity held, those that are kGone included.
   void for_each(const std::function<void(const IdentityChange&)>& visit) const;
+  // Those that end before `time`, what is gone included. Looks at every certificate, but makes states of these only.
+  void for_each_certificate_until(UtcTime time, const std::function<void(const CertificateState&)>& visit) const;
   std::size_t layer_count() const { return layers_.size(); }
 
  private:

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/encoding.h"
+#include "edge/base_file.h"
 #include "edge/entity_line.h"
 #include "x509/sha256.h"
 
@@ -14,7 +15,7 @@ class EntityDigest {
  public:
   void toggle(const IdentityChange& entity) {
     if (status_of(entity) == EntityStatus::kGone) return;
-    const Sha256 hash = x509::sha256(as_bytes(to_entity_line(entity)));
+    const Sha256 hash = x509::sha256(as_bytes(to_entity_line(held_form(entity))));
     for (std::size_t i = 0; i < digest_.size(); ++i) digest_[i] ^= hash[i];
   }
   std::string hex() const { return to_hex(digest_); }

@@ -5,13 +5,16 @@
 
 #include "core/clock.h"
 #include "edge/agent/backoff.h"
+#include "edge/base_file_writer.h"
 #include "edge/folder_files.h"
 
 namespace muster::edge {
 namespace {
 
-constexpr std::chrono::milliseconds kSnapshotTimeout{60'000};  // silence while the server collects everything
+constexpr std::chrono::milliseconds kSnapshotTimeout{300'000};  // silence while the server collects everything
 constexpr std::chrono::milliseconds kPollSlack{10'000};
+constexpr std::size_t kPastDigests = 4096;
+constexpr std::chrono::hours kExpiredAreKept{1};  // far longer than the server's clock may stand behind ours
 
 EntityDigest digest_of(const SnapshotFolderWriter& folder) {
   EntityDigest digest;
@@ -42,6 +45,7 @@ IdentitySync::IdentitySync(IdentitySyncConfig config, SnapshotFolderWriter folde
       unsigned_heartbeats_(metrics.counter("muster_edge_unsigned_heartbeats_total",
                                            "Answers without the server's signature, which no broker believes")),
       position_(metrics.gauge("muster_edge_snapshot_position", "Number of the change that the snapshot holds")) {
+  if (folder_.view()) remember_digest();
   show_position();
 }
 
@@ -69,52 +73,76 @@ Result<void> IdentitySync::step() {
   if (!folder_.view() || reload_) return load_everything();
   MUSTER_TRY_VOID(follow());
   if (!reload_ && std::chrono::steady_clock::now() >= digest_due_) MUSTER_TRY_VOID(compare_digests());
-  if (folder_.wants_compaction()) return folder_.compact();
-  return {};
+  if (folder_.wants_compaction() && !folder_.is_compacting()) forget_expired();
+  return folder_.compact_aside();
 }
 
-// Collects a stream. It counts only when its last line says that all of it arrived.
-Result<IdentitySync::Stream> IdentitySync::fetch(const std::string& target, std::chrono::milliseconds read_timeout,
-                                                 int& status) {
+// Or the base would grow with every certificate that was ever renewed.
+void IdentitySync::forget_expired() {
+  std::vector<CertificateState> expired;
+  folder_.view()->for_each_certificate_until(SystemClock{}.now() - kExpiredAreKept,
+                                             [&](const CertificateState& certificate) {
+                                               digest_.toggle(certificate);
+                                               expired.push_back(certificate);
+                                             });
+  if (expired.empty()) return;
+  folder_.forget(std::move(expired));
+  past_digests_.clear();
+  remember_digest();
+}
+
+// Reads a stream and hands over its entities one by one. They count only when the last line says that all arrived.
+Result<IdentitySync::StreamFrame> IdentitySync::fetch(const std::string& target, std::chrono::milliseconds read_timeout,
+                                                      int& status, const TakeEntity& take) {
   http::ClientRequest request;
   request.target = target;
   request.read_timeout = read_timeout;
-  Stream stream;
+  StreamFrame frame;
   int begins = 0;
   int ends = 0;
-  std::optional<Error> broken;
-  const auto answer = client_.stream_lines(request, [&](std::string_view line) {
-    auto parsed = parse_stream_line(line);
-    if (!parsed.ok()) {
-      broken = parsed.error();
-    } else if (auto* begin = std::get_if<StreamBegin>(&*parsed)) {
-      stream.begin = *begin;
+  std::uint64_t entities = 0;
+  const auto take_line = [&](std::string_view line) -> Result<void> {
+    MUSTER_TRY(auto parsed, parse_stream_line(line));
+    if (auto* begin = std::get_if<StreamBegin>(&parsed)) {
+      frame.begin = *begin;
       ++begins;
-    } else if (auto* end = std::get_if<StreamEnd>(&*parsed)) {
-      stream.end = std::move(*end);
+    } else if (auto* end = std::get_if<StreamEnd>(&parsed)) {
+      frame.end = std::move(*end);
       ++ends;
     } else if (begins == 1 && ends == 0) {
-      stream.entities.push_back(std::move(std::get<IdentityChange>(*parsed)));
+      ++entities;
+      return take(std::move(std::get<IdentityChange>(parsed)));
     } else {
-      broken = Error{ErrorCode::kCorrupt, "edge.stream_malformed", "an entity outside begin and end"};
+      return Error{ErrorCode::kCorrupt, "edge.stream_malformed", "an entity outside begin and end"};
     }
+    return {};
+  };
+  std::optional<Error> broken;
+  const auto answer = client_.stream_lines(request, [&](std::string_view line) {
+    const auto taken = take_line(line);
+    if (!taken.ok()) broken = taken.error();
     return !broken;
   });
   if (broken) return *broken;
   if (!answer.ok()) return answer.error();
   status = answer->status;
   if (status != 200) return unexpected_status(status);
-  if (begins != 1 || ends != 1 || stream.end.count != stream.entities.size()) {
+  if (begins != 1 || ends != 1 || frame.end.count != entities) {
     return Error{ErrorCode::kCorrupt, "edge.stream_malformed", "the stream is not complete"};
   }
-  return stream;
+  return frame;
 }
 
+// A million devices never stand in memory as they come, only in the form in which they are written.
 Result<void> IdentitySync::load_everything() {
   int status = 0;
-  MUSTER_TRY(const Stream stream, fetch("/v1/edge/snapshot", kSnapshotTimeout, status));
   EntityDigest digest;
-  for (const IdentityChange& entity : stream.entities) digest.toggle(entity);
+  BaseFileWriter base;
+  MUSTER_TRY(const StreamFrame stream,
+             fetch("/v1/edge/snapshot", kSnapshotTimeout, status, [&](IdentityChange&& entity) {
+               digest.toggle(entity);
+               return base.add(entity);
+             }));
   if (!stream.begin.is_snapshot || (!stream.end.digest.empty() && stream.end.digest != digest.hex())) {
     return Error{ErrorCode::kCorrupt, "edge.stream_malformed", "the snapshot's digest is not the server's"};
   }
@@ -126,15 +154,17 @@ Result<void> IdentitySync::load_everything() {
                    "the server went back without a new epoch: brokers would refuse this snapshot"};
     }
   }
-  MUSTER_TRY_VOID(folder_.write_base(position, stream.entities));
+  MUSTER_TRY_VOID(folder_.replace_base(position, std::move(base)));
   digest_ = digest;
+  past_digests_.clear();
+  remember_digest();
   reload_ = false;
   digest_due_ = std::chrono::steady_clock::now() + config_.digest_period;
   has_snapshot_ = true;
   reloads_.add();
   show_position();
   answered();
-  log_.info("identity snapshot loaded", {{"number", position.number}, {"entities", stream.entities.size()}});
+  log_.info("identity snapshot loaded", {{"number", position.number}, {"entities", stream.end.count}});
   return pass_on_heartbeat(stream.begin);
 }
 
@@ -143,15 +173,19 @@ Result<void> IdentitySync::follow() {
   // The first answer after a start is wanted at once: until it comes the edge cannot say that it is well.
   const auto wait = answered_at_ < 0 ? std::chrono::milliseconds{0} : config_.poll_wait;
   int status = 0;
-  const auto stream = fetch("/v1/edge/changes?since=" + to_uuid_text(held.epoch) + ":" + std::to_string(held.number) +
-                                "&wait_ms=" + std::to_string(wait.count()),
-                            wait + kPollSlack, status);
+  std::vector<IdentityChange> entities;
+  auto frame = fetch("/v1/edge/changes?since=" + to_uuid_text(held.epoch) + ":" + std::to_string(held.number) +
+                         "&wait_ms=" + std::to_string(wait.count()),
+                     wait + kPollSlack, status, [&](IdentityChange&& entity) -> Result<void> {
+                       entities.push_back(std::move(entity));
+                       return {};
+                     });
   if (status == 410) {
     reload_ = true;
     return {};
   }
-  if (!stream.ok()) return stream.error();
-  return apply(*stream);
+  if (!frame.ok()) return frame.error();
+  return apply(Stream{std::move(*frame), std::move(entities)});
 }
 
 Result<void> IdentitySync::apply(const Stream& stream) {
@@ -175,6 +209,7 @@ Result<void> IdentitySync::apply(const Stream& stream) {
       digest_.toggle(entity);
       view = view->with(view->position(), {&entity, 1});
     }
+    remember_digest();
     changes_.add(stream.entities.size());
     show_position();
   }
@@ -189,16 +224,27 @@ Result<void> IdentitySync::pass_on_heartbeat(const StreamBegin& begin) {
   return {};
 }
 
+void IdentitySync::remember_digest() {
+  past_digests_.emplace_back(folder_.view()->position(), digest_);
+  if (past_digests_.size() > kPastDigests) past_digests_.pop_front();
+}
+
+// The server's digest may be of a position that we have passed, or have not reached yet.
 Result<void> IdentitySync::compare_digests() {
   http::ClientRequest request;
   request.target = "/v1/edge/digest";
+  request.read_timeout = kSnapshotTimeout;
   MUSTER_TRY(const auto answer, client_.send(request));
   if (answer.status != 200) return unexpected_status(answer.status);
   MUSTER_TRY(const DigestAnswer theirs, parse_digest_answer(answer.body));
-  // Something new in between: the next poll brings it, and we compare after that.
-  if (theirs.position != folder_.view()->position()) return {};
-  digest_due_ = std::chrono::steady_clock::now() + config_.digest_period;
-  if (theirs.digest == digest_.hex() || equals_without_expired(theirs.digest)) return {};
+  const auto ours = std::ranges::find(past_digests_, theirs.position, [](const auto& past) { return past.first; });
+  const auto now = std::chrono::steady_clock::now();
+  if (ours == past_digests_.end()) {
+    digest_due_ = now + config_.digest_period / 10;  // the next poll brings us there
+    return {};
+  }
+  digest_due_ = now + config_.digest_period;
+  if (theirs.digest == ours->second.hex() || equals_without_expired(ours->second, theirs.digest)) return {};
   digest_mismatches_.add();
   events_.report("edge.digest_mismatch", "at change " + std::to_string(theirs.position.number));
   reload_ = true;
@@ -207,18 +253,15 @@ Result<void> IdentitySync::compare_digests() {
 
 // The server leaves expired certificates out, as of some moment before its answer; we hold them until the next base.
 // The states are the same if there is a moment at which they are.
-bool IdentitySync::equals_without_expired(const std::string& digest) const {
+bool IdentitySync::equals_without_expired(EntityDigest ours, const std::string& theirs) const {
   const UtcTime latest = SystemClock{}.now() + kMaxWallClockLag;
   std::vector<CertificateState> expired;
-  folder_.view()->for_each([&](const IdentityChange& entity) {
-    const auto* certificate = std::get_if<CertificateState>(&entity);
-    if (certificate != nullptr && certificate->not_after < latest) expired.push_back(*certificate);
-  });
+  folder_.view()->for_each_certificate_until(
+      latest, [&](const CertificateState& certificate) { expired.push_back(certificate); });
   std::ranges::sort(expired, {}, &CertificateState::not_after);
-  EntityDigest without = digest_;
   for (const CertificateState& certificate : expired) {
-    without.toggle(certificate);
-    if (without.hex() == digest) return true;
+    ours.toggle(certificate);
+    if (ours.hex() == theirs) return true;
   }
   return false;
 }

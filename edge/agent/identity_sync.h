@@ -7,9 +7,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/log.h"
@@ -41,19 +44,25 @@ class IdentitySync {
   std::optional<std::chrono::seconds> since_last_answer() const;
 
  private:
-  struct Stream {
+  struct StreamFrame {
     StreamBegin begin;
-    std::vector<IdentityChange> entities;
     StreamEnd end;
   };
+  struct Stream : StreamFrame {
+    std::vector<IdentityChange> entities;
+  };
+  using TakeEntity = std::function<Result<void>(IdentityChange&&)>;
   Result<void> step();
   Result<void> load_everything();
   Result<void> follow();
   Result<void> apply(const Stream& stream);
   Result<void> pass_on_heartbeat(const StreamBegin& begin);
   Result<void> compare_digests();
-  bool equals_without_expired(const std::string& digest) const;
-  Result<Stream> fetch(const std::string& target, std::chrono::milliseconds read_timeout, int& status);
+  bool equals_without_expired(EntityDigest ours, const std::string& theirs) const;
+  Result<StreamFrame> fetch(const std::string& target, std::chrono::milliseconds read_timeout, int& status,
+                            const TakeEntity& take);
+  void remember_digest();
+  void forget_expired();
   void answered();
   void show_position();
 
@@ -63,6 +72,8 @@ class IdentitySync {
   EventReporter& events_;
   const Log log_{"edge.sync"};
   EntityDigest digest_;  // of folder_.view()
+  // Digests at the last positions: the server's may be of one that we have left.
+  std::deque<std::pair<StreamPosition, EntityDigest>> past_digests_;
   bool reload_ = false;
   std::chrono::steady_clock::time_point digest_due_{};
   std::atomic<bool> has_snapshot_{false};

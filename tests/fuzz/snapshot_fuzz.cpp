@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -27,7 +28,7 @@ void seal_base(muster::Bytes& file) {
   fmt::Header header;
   std::memcpy(&header, file.data(), sizeof header);
   header.magic = fmt::kMagic;
-  header.minimum_reader_version = fmt::kVersion;
+  header.version = header.minimum_reader_version = fmt::kVersion;
   header.features = 0;
   header.file_size = file.size();
   header.section_count %= 16;
@@ -74,6 +75,10 @@ void read_base(const muster::Bytes& file) {
     if (!view.find_same(entity)) std::abort();
     (void)view.with(view.position(), {&entity, 1})->find_same(entity);
   });
+  view.for_each_certificate_until(muster::UtcTime{std::chrono::seconds{2'000'000'000}},
+                                  [&](const muster::edge::CertificateState& certificate) {
+                                    if (!view.find_certificate(certificate.id)) std::abort();
+                                  });
   for (const auto& issuer : view.issuers()) (void)view.find_issuers_by_key(issuer.spki_sha256);
   (void)view.find_tenant_by_name("acme");
 }

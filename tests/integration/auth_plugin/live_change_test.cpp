@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "core/file.h"
 #include "integration/auth_plugin/broker_lab.h"
 
 namespace muster::test_support {
@@ -121,6 +122,28 @@ TEST_F(PluginLiveChange, ThirtyReloadsUnderLoadBreakNothing) {
 
   EXPECT_EQ(lost, 0);
   EXPECT_EQ(clients[0]->publish("acme/d1/telemetry", "after"), 0);
+}
+
+TEST_F(PluginLiveChange, TornSnapshotIsToldAndRevocationsGoOnOverTheLastGoodOne) {
+  start_broker();
+  const auto live = connect(a1_);
+  ASSERT_EQ(live->connack(), 0);
+  ASSERT_TRUE(eventually([&] { return metric("muster_broker_snapshot_failed") == 0; }));
+
+  ASSERT_TRUE(write_file_durably(path("snapshot/base.snapshot"), Bytes(1000, 7), 0644).ok());
+  ASSERT_TRUE(eventually([&] { return metric("muster_broker_snapshot_failed") == 1; }));
+  EXPECT_EQ(metric("muster_broker_snapshot_refusals"), 1);
+  EXPECT_TRUE(eventually([&] { return log_says("snapshot.corrupt"); }));
+  EXPECT_EQ(live->publish("acme/d1/telemetry", "still here"), 0);
+  EXPECT_EQ(connack_of(&a2_.credential, options(a2_)), 0);
+
+  a2_.listed.status = edge::EntityStatus::kGone;
+  change({a2_.listed});
+  EXPECT_TRUE(eventually([&] { return connack_of(&a2_.credential, options(a2_)) != 0; }));
+  EXPECT_EQ(live->publish("acme/d1/telemetry", "and here"), 0);
+
+  write_snapshot(everything());
+  EXPECT_TRUE(eventually([&] { return metric("muster_broker_snapshot_failed") == 0; }));
 }
 
 // Two use-after-frees of mosquitto 2.0.11: kicking, or refusing at SIGHUP, an offline MQTT 5 session that expires.

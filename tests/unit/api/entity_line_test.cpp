@@ -7,6 +7,9 @@
 #include <gtest/gtest.h>
 
 #include "api/edge_json.h"
+#include "core/encoding.h"
+#include "edge/base_file.h"
+#include "x509/sha256.h"
 
 namespace muster {
 namespace {
@@ -44,6 +47,9 @@ const std::vector<std::string> kTexts = {"",
 
 void expect_same(const registry::EntityFacts& facts, const edge::IdentityChange& state) {
   EXPECT_EQ(api::entity_line(facts), edge::to_entity_line(state));
+  api::StateDigest digest;
+  digest.add(facts);
+  EXPECT_EQ(digest.hex(), to_hex(x509::sha256(as_bytes(edge::to_entity_line(edge::held_form(state))))));
 }
 
 TEST(EntityLine, OfATenantIsTheSameOnServerAndEdge) {

@@ -40,10 +40,10 @@ TEST_F(SnapshotFolderTest, GivesBackWhatWasWritten) {
     EXPECT_EQ(certificate->not_after, fleet.certificates[i].not_after);
     const auto device = view->find_device(fleet.devices[i].id);
     ASSERT_TRUE(device);
-    EXPECT_EQ(device->name, fleet.devices[i].name);
+    EXPECT_TRUE(device->name.empty()) << "its certificate proves it";
     EXPECT_EQ(device->labels.at(0).second, std::to_string(i));
     EXPECT_EQ(device->groups.at(0), "line-1");
-    const PolicySubject subject{"acme", device->name, device->groups, device->labels};
+    const PolicySubject subject{"acme", fleet.devices[i].name, device->groups, device->labels};
     EXPECT_TRUE(device->policy->allows_publish(subject, "acme/" + fleet.devices[i].name + "/telemetry/x"));
     EXPECT_FALSE(device->policy->allows_publish(subject, "acme/" + fleet.devices[i].name + "/events/x"));
   }
@@ -54,13 +54,19 @@ TEST_F(SnapshotFolderTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(view->issuers().size(), 2U);
 }
 
-TEST_F(SnapshotFolderTest, DependsOnEveryBitOfACertificatesHash) {
+// A base holds 128 bits of it, a delta all.
+TEST_F(SnapshotFolderTest, DependsOnEveryBitOfACertificatesHashThatItHolds) {
   const Fleet fleet{3};
-  ASSERT_TRUE(writer().write_base(at(1), fleet.entities()).ok());
+  auto edge = writer();
+  ASSERT_TRUE(edge.write_base(at(1), fleet.entities()).ok());
+  ASSERT_TRUE(edge.write_delta(at(1), at(2), std::vector<IdentityChange>{fleet.certificates[2]}).ok());
   const auto view = reader()->refresh().value()->view;
 
   for (std::size_t octet = 0; octet < 32; ++octet) {
     Sha256 near = fleet.certificates[1].id;
+    near[octet] ^= 1;
+    EXPECT_EQ(view->find_certificate(near).has_value(), octet >= 16) << octet;
+    near = fleet.certificates[2].id;
     near[octet] ^= 1;
     EXPECT_FALSE(view->find_certificate(near)) << octet;
   }
@@ -138,24 +144,44 @@ TEST_F(SnapshotFolderTest, ChecksOffsetsUnderASoundChecksum) {
   EXPECT_GT(refused, 50);
 }
 
-TEST_F(SnapshotFolderTest, RefusesAFileThatNeedsANewerReader) {
+// What the program of one version says to a file of another, whichever is the older.
+TEST_F(SnapshotFolderTest, RefusesAFileOfAnotherFormatAndSaysWhatToDo) {
   namespace fmt = base_format;
-  ASSERT_TRUE(writer().write_base(at(1), Fleet{1}.entities()).ok());
+  const Fleet fleet{1};
+  auto edge = writer();
+  ASSERT_TRUE(edge.write_base(at(1), fleet.entities()).ok());
   const std::string path = folder_ + "/base.snapshot";
-  for (const bool by_feature : {false, true}) {
+  const auto folder = reader();
+  ASSERT_TRUE(folder->refresh().ok());
+  const auto refused = [&](auto change) {
     Bytes file = content_of(path);
     fmt::Header header{};
     std::memcpy(&header, file.data(), sizeof header);
-    by_feature ? void(header.features = 1) : void(header.minimum_reader_version = 2);
+    change(header);
     header.header_crc = 0;
     std::memcpy(file.data(), &header, sizeof header);
     const std::size_t head = sizeof header + header.section_count * sizeof(fmt::Section);
     header.header_crc = crc32c(BytesView{file}.first(head));
     std::memcpy(file.data(), &header, sizeof header);
-    std::ofstream{temp_.file("newer"), std::ios::binary}.write(reinterpret_cast<const char*>(file.data()),
-                                                               static_cast<std::streamsize>(file.size()));
-    EXPECT_EQ(BaseFile::open(temp_.file("newer"), 0).error().reason, "snapshot.version_unsupported");
-  }
+    replace(path, file);
+    const auto refreshed = folder->refresh();
+    EXPECT_EQ(refreshed.error().reason, "snapshot.version_unsupported");
+    return refreshed.error().detail;
+  };
+
+  const std::string newer = refused([](fmt::Header& h) { h.version = h.minimum_reader_version = fmt::kVersion + 1; });
+  EXPECT_NE(newer.find("version 3, this program reads version 2: update this program"), std::string::npos) << newer;
+  const std::string older = refused([](fmt::Header& h) { h.version = h.minimum_reader_version = 1; });
+  EXPECT_NE(older.find("version 1, this program reads version 2: update and restart muster edge"), std::string::npos);
+  const std::string other = refused([](fmt::Header& h) {
+    h.version = h.minimum_reader_version = fmt::kVersion;
+    h.features = 1;
+  });
+  EXPECT_NE(other.find("features that this program does not know"), std::string::npos) << other;
+
+  EXPECT_FALSE(reader()->refresh().ok()) << "nothing is held from before a restart";
+  ASSERT_TRUE(edge.write_base(at(2), fleet.entities()).ok());
+  EXPECT_EQ(folder->refresh().value()->view->position(), at(2)) << "the edge has been updated";
 }
 
 TEST_F(SnapshotFolderTest, RefusesFilesThatOthersMayWrite) {
