@@ -7,10 +7,13 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "auth-plugin/acl_decision.h"
 #include "auth-plugin/hold_sender.h"
+#include "core/histogram.h"
+#include "core/id.h"
 #include "core/metrics.h"
 #include "core/record.h"
 
@@ -37,10 +40,27 @@ class BrokerMetrics {
   void recorded(RecordKind kind) { records_[static_cast<std::size_t>(kind)]->add(); }
   HoldSender::Counters hold_counters();
 
+  void handshake(bool verified) { handshakes_[verified ? 0 : 1]->add(); }
+  // On the WAL's thread.
+  void committed(std::uint64_t micros) { commit_seconds_.observe(static_cast<double>(micros) / 1e6); }
+
+  // Counters of one tenant. The first kMaxTenants that are met have some under their name, all others share those of
+  // "other": whatever a fleet grows to, the page stays small. On the broker's thread only.
+  struct TenantCounters {
+    Counter& messages;
+    Counter& octets;
+    Counter& connects;
+    Counter& denials;
+    Counter& cuts;
+  };
+  static constexpr std::size_t kMaxTenants = 200;
+  TenantCounters& of_tenant(const TenantId& id, std::string_view name);
+
   Counter& connects;
   Counter& qos0_shed;
   Counter& log_lines_suppressed;
   MetricsRegistry& registry() { return registry_; }
+  std::string render() const;
 
  private:
   // Reasons are of static storage and few: found by address, without reading or hashing them.
@@ -54,20 +74,25 @@ class BrokerMetrics {
   ByReason denials_, cuts_, refused_, acl_denials_;
   std::array<std::array<Counter*, 2>, 5> acl_{};  // by access, by verdict
   std::array<Counter*, 6> records_{};             // by kind
+  std::array<Counter*, 2> handshakes_{};
+  Histogram commit_seconds_;
+  TenantCounters make_tenant_counters(std::string_view label);
+  std::unordered_map<TenantId, TenantCounters> tenants_;
+  TenantCounters other_tenants_;
 };
 
 // MetricsFile rewrites a file in Prometheus text form once a second, from a thread of its own: readers see the old text
 // or the new one. `before_render` sets the gauges.
 class MetricsFile {
  public:
-  MetricsFile(std::string path, MetricsRegistry& registry, std::function<void()> before_render);
+  MetricsFile(std::string path, const BrokerMetrics& metrics, std::function<void()> before_render);
   ~MetricsFile();
 
  private:
   void run(std::stop_token stop);
   void write();
   const std::string path_;
-  MetricsRegistry& registry_;
+  const BrokerMetrics& metrics_;
   const std::function<void()> before_render_;
   std::jthread thread_;
 };

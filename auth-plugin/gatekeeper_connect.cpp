@@ -38,6 +38,7 @@ Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
   const IdentityState* state = parts_.identity.current();
   auto evidence = state ? verify_peer(chain, *state, parts_.trust_domain, parts_.clock.now())
                         : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
+  parts_.metrics.handshake(evidence.ok());
   if (!evidence.ok()) {
     Stranger stranger = stranger_of(chain);
     if (state) name_tenant(chain, *state, stranger);

@@ -28,6 +28,7 @@ Journal::Journal(edge::WalWriter& wal, BrokerMetrics& metrics, const Clock& cloc
 
 void Journal::connected(const Session& session, const ConnectionFacts& connection) {
   metrics_.connects.add();
+  counters_of(session).connects.add();
   (void)append(record_of(session, connection, RecordKind::kConnect));  // refused: counted by append
 }
 
@@ -53,6 +54,11 @@ Result<std::uint64_t> Journal::published(const Session& session, const Connectio
   record.retain = message.retain;
   record.headers.assign(message.headers.begin(), message.headers.end());
   auto appended = append(record);
+  if (appended.ok()) {
+    auto& counters = counters_of(session);
+    counters.messages.add();
+    counters.octets.add(message.topic.size() + message.payload.size());
+  }
   if (message.qos > 0) return appended;
   if (!appended.ok()) metrics_.qos0_shed.add();
   return std::uint64_t{0};
@@ -101,6 +107,7 @@ void Journal::append_stranger(const Stranger& stranger, std::string_view reason)
 bool Journal::may_look_for_tenant() { return searches_.take(coarse_steady_now()); }
 
 void Journal::denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic) {
+  counters_of(session).denials.add();
   const Time now = coarse_steady_now();
   if (session.quiet.is_quiet(reason, now) || !lines_.take(now)) {
     metrics_.log_lines_suppressed.add();
@@ -114,6 +121,7 @@ void Journal::denied(Session& session, std::string_view what, std::string_view r
 
 void Journal::cut(Session& session, std::string_view reason) {
   metrics_.cut(reason);
+  counters_of(session).cuts.add();
   if (lines_.take(coarse_steady_now())) {
     note(LogLevel::kWarning, "session cut", {{"reason", reason}, {"principal", session.principal}});
   } else {

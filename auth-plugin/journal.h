@@ -75,6 +75,9 @@ class Journal {
     double level;
     Time last{};
   };
+  BrokerMetrics::TenantCounters& counters_of(const Session& session) {
+    return metrics_.of_tenant(session.tenant_id, session.tenant_part());
+  }
   RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
   Result<std::uint64_t> append(const RecordView& record);
   std::string_view quota_refusal(const Session& session, double part);

@@ -33,8 +33,10 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
   HoldSender* holds = self.holds_.get();
   MUSTER_TRY(self.wal_,
              edge::WalWriter::open(
-                 options.wal, {.on_durable = [holds](std::uint64_t mark) { holds->on_durable(mark); },
-                               .on_failure = [holds](std::uint64_t lost, const Error&) { holds->on_failure(lost); }}));
+                 options.wal,
+                 {.on_durable = [holds](std::uint64_t mark) { holds->on_durable(mark); },
+                  .on_failure = [holds](std::uint64_t lost, const Error&) { holds->on_failure(lost); },
+                  .on_commit = [metrics = &self.metrics_](std::uint64_t micros) { metrics->committed(micros); }}));
   MUSTER_TRY(const HeartbeatKey heartbeat_key, HeartbeatKey::load(options.heartbeat_key_file));
   edge::SnapshotFolderConfig snapshot = options.snapshot;
   snapshot.edge_id = heartbeat_key.edge;
@@ -60,7 +62,7 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
                                                                     .registrations = self.registrations_.get()});
   MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_));
   if (!options.metrics_file.empty()) {
-    self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_.registry(),
+    self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_,
                                                        [runtime_view = runtime.get()] { runtime_view->set_gauges(); });
   }
   self.tell_snapshot_state();
@@ -106,6 +108,8 @@ void PluginRuntime::set_gauges() {
   set("muster_broker_wal_commits", "Group commits.", wal.commits);
   set("muster_broker_wal_failures", "Failed writes and fdatasyncs.", wal.failures);
   set("muster_broker_wal_unshipped_bytes", "Octets that the edge has not shipped.", wal.unshipped_bytes);
+  set("muster_broker_wal_room_bytes", "Octets that it takes before it refuses.", wal.room_bytes);
+  set("muster_broker_clock_steps", "Steps of the wall clock since the start.", wal.clock_steps);
   set("muster_broker_wal_last_commit_seconds", "Duration of the last group commit.",
       static_cast<double>(wal.last_commit_micros) / 1e6);
 }

@@ -37,7 +37,8 @@ void declare_token(Command& root) {
   auto options = std::make_shared<TokenOptions>();
 
   Command create_command = token.add_command("create", "create a token; it is shown once");
-  create_command.required("role", options->role, "platform-admin, tenant-admin, factory, auditor, application or broker")
+  create_command
+      .required("role", options->role, "platform-admin, tenant-admin, factory, auditor, application or broker")
       .option("--tenant", options->tenant, "tenant; without it the token is the platform's")
       .option("--description", options->description, "what it is for")
       .option("--expires-in-seconds", options->expires_in_seconds, "0: never")

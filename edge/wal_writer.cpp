@@ -301,6 +301,7 @@ Result<void> SegmentedWalWriter::commit_once() {
   }
   commit_micros_ = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(steady_clock::now() - before).count());
+  if (callbacks_.on_commit) callbacks_.on_commit(commit_micros_);
   became_durable(last, octets);
   return {};
 }

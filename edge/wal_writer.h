@@ -47,6 +47,8 @@ class WalWriter {
     std::function<void(std::uint64_t durable)> on_durable;
     // Called on the committer thread: records up to `lost_hold` were not durable in time; whoever waits for one is cut.
     std::function<void(std::uint64_t lost_hold, const Error& why)> on_failure;
+    // Called on the committer thread after each group: what write and fdatasync took.
+    std::function<void(std::uint64_t micros)> on_commit = {};
   };
   // Makes a new incarnation and starts the committer thread (all signals blocked in it).
   // Reasons: config.folder_invalid, config.wal_limits_invalid, wal.disk_full, wal.write_failed, file.write_failed.
