@@ -12,6 +12,7 @@
 #include "api/problem.h"
 #include "api/reasons.h"
 #include "api/routes.h"
+#include "api/shared_changes.h"
 #include "core/encoding.h"
 #include "core/log.h"
 #include "edge/folder_files.h"
@@ -24,7 +25,6 @@ namespace muster::api {
 namespace {
 
 constexpr std::string_view kLines = "application/x-ndjson";
-constexpr std::size_t kMaxChanges = 10'000;  // in one answer
 constexpr std::int64_t kMaxWaitMs = 30'000;
 constexpr std::size_t kMaxEvents = 1'000;
 constexpr std::size_t kMaxClaimedChain = 9;
@@ -40,6 +40,7 @@ const Log& log() {
 struct EdgeCall {
   ApiContext& context;
   enroll::HeartbeatSigner& heartbeats;
+  SharedChanges& changes;
   const http::Request& request;
   registry::Edge edge;
 };
@@ -54,8 +55,8 @@ Result<void> refuse_query(const EdgeCall& call) {
 }
 
 // Revocations reach an edge also where the server's key for heartbeats cannot be used.
-HeartbeatFacts heartbeat(const EdgeCall& call, const registry::ChangePosition& position) {
-  HeartbeatFacts facts{call.context.clock.now(), {}};
+HeartbeatFacts heartbeat(const EdgeCall& call, const registry::ChangePosition& position, UtcTime as_of) {
+  HeartbeatFacts facts{as_of, {}};
   const edge::StreamPosition signed_position{position.epoch, position.number};
   auto signature = call.heartbeats.sign(edge::heartbeat_message(call.edge.id, signed_position, facts.issued_at));
   if (signature.ok()) {
@@ -99,7 +100,7 @@ Result<http::Response> snapshot(const EdgeCall& call) {
     pending.clear();
     digest = StateDigest{};
     count = 0;
-    return add(snapshot_begin(position, heartbeat(call, position)));
+    return add(snapshot_begin(position, heartbeat(call, position, call.context.clock.now())));
   };
   MUSTER_TRY(const auto position, walk_state(call, begin, [&](const registry::EntityFacts& facts) {
                digest.add(facts);
@@ -144,21 +145,6 @@ Result<std::chrono::milliseconds> parse_wait(const http::Request& request) {
   return std::chrono::milliseconds{value};
 }
 
-struct Changes {
-  registry::ChangeBatch batch;
-  std::vector<registry::EntityFacts> entities;
-};
-
-Result<Changes> load_changes(const EdgeCall& call, const registry::ChangePosition& since) {
-  return db::run_in_transaction(
-      call.context.pool, db::Scope::system().repeatable_read(), [&](db::Transaction& tx) -> Result<Changes> {
-        Changes changes;
-        MUSTER_TRY(changes.batch, registry::read_changes(tx, since, call.edge.tenants, kMaxChanges));
-        MUSTER_TRY(changes.entities, registry::load_changed(tx, changes.batch.changes));
-        return changes;
-      });
-}
-
 // The edge says how far it has come by asking for what follows.
 Result<void> acknowledge(const EdgeCall& call, const registry::ChangePosition& since) {
   const UtcTime now = call.context.clock.now();
@@ -178,22 +164,22 @@ Result<http::Response> changes(const EdgeCall& call) {
   MUSTER_TRY(const std::chrono::milliseconds wait, parse_wait(call.request));
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::uint64_t generation = call.context.changes.generation();
-  MUSTER_TRY(Changes found, load_changes(call, since));
+  const auto load = [&] { return call.changes.load(call.context, call.edge.tenants, since, generation); };
+  MUSTER_TRY(auto found, load());
   MUSTER_TRY_VOID(acknowledge(call, since));
-  while (found.batch.to.number == since.number && std::chrono::steady_clock::now() < deadline &&
-         !call.context.stopping) {
+  while (found->to.number == since.number && std::chrono::steady_clock::now() < deadline && !call.context.stopping) {
     call.context.changes.wait(generation, deadline);
     generation = call.context.changes.generation();
-    MUSTER_TRY(found, load_changes(call, since));
+    MUSTER_TRY(found, load());
   }
   // The edge may have been removed while it waited: then it learns nothing more.
   MUSTER_TRY(const auto still, authenticate_edge(call.context, call.request));
   (void)still;
   http::Response response;
   response.content_type = kLines;
-  response.body = changes_begin(since, found.batch.to.number, heartbeat(call, found.batch.to)) + "\n";
-  for (const auto& facts : found.entities) response.body.append(entity_line(facts)).push_back('\n');
-  response.body.append(stream_end(found.entities.size(), "")).push_back('\n');
+  response.body = changes_begin(since, found->to.number, heartbeat(call, found->to, found->as_of)) + "\n";
+  response.body.append(found->lines);
+  response.body.append(stream_end(found->count, "")).push_back('\n');
   return response;
 }
 
@@ -385,15 +371,23 @@ Result<http::Response> registrations(const EdgeCall& call) {
   return http::json_response(200, out.take());
 }
 
-void add(ApiContext& context, const std::shared_ptr<enroll::HeartbeatSigner>& heartbeats, http::Router& router,
-         const std::string& method, const std::string& pattern, EdgeHandler handler) {
+// What the requests of all edges share.
+struct Shared {
+  explicit Shared(ApiContext& context) : heartbeats(context.authority) {}
+  enroll::HeartbeatSigner heartbeats;
+  SharedChanges changes;
+  DigestCache digests;
+};
+
+void add(ApiContext& context, const std::shared_ptr<Shared>& shared, http::Router& router, const std::string& method,
+         const std::string& pattern, EdgeHandler handler) {
   http::Route route;
   route.method = method;
   route.pattern = pattern;
-  route.handler = [&context, heartbeats, pattern, handler = std::move(handler)](const http::Request& request) {
+  route.handler = [&context, shared, pattern, handler = std::move(handler)](const http::Request& request) {
     const auto run = [&]() -> Result<http::Response> {
       MUSTER_TRY(auto edge, authenticate_edge(context, request));
-      return handler(EdgeCall{context, *heartbeats, request, std::move(edge)});
+      return handler(EdgeCall{context, shared->heartbeats, shared->changes, request, std::move(edge)});
     };
     auto response = run();
     if (response.ok()) return std::move(*response);
@@ -409,17 +403,17 @@ void add(ApiContext& context, const std::shared_ptr<enroll::HeartbeatSigner>& he
 }  // namespace
 
 void add_edge_stream(ApiContext& context, http::Router& router) {
-  const auto digests = std::make_shared<DigestCache>();
-  const auto heartbeats = std::make_shared<enroll::HeartbeatSigner>(context.authority);
-  add(context, heartbeats, router, "GET", "/v1/edge/snapshot", snapshot);
-  add(context, heartbeats, router, "GET", "/v1/edge/changes", changes);
-  add(context, heartbeats, router, "GET", "/v1/edge/digest", [digests](const EdgeCall& call) -> Result<http::Response> {
-    MUSTER_TRY_VOID(refuse_query(call));
-    MUSTER_TRY(auto answer, digests->find(call));
-    return http::json_response(200, std::move(answer));
-  });
-  add(context, heartbeats, router, "POST", "/v1/edge/events", events);
-  add(context, heartbeats, router, "POST", "/v1/edge/registrations", registrations);
+  const auto shared = std::make_shared<Shared>(context);
+  add(context, shared, router, "GET", "/v1/edge/snapshot", snapshot);
+  add(context, shared, router, "GET", "/v1/edge/changes", changes);
+  add(context, shared, router, "GET", "/v1/edge/digest",
+      [digests = &shared->digests](const EdgeCall& call) -> Result<http::Response> {
+        MUSTER_TRY_VOID(refuse_query(call));
+        MUSTER_TRY(auto answer, digests->find(call));
+        return http::json_response(200, std::move(answer));
+      });
+  add(context, shared, router, "POST", "/v1/edge/events", events);
+  add(context, shared, router, "POST", "/v1/edge/registrations", registrations);
 }
 
 }  // namespace muster::api
