@@ -5,6 +5,7 @@
 
 #include "core/encoding.h"
 #include "integration/api/edge_lab.h"
+#include "integration/auth_plugin/device_pki.h"
 #include "x509/certificate.h"
 
 namespace muster::api {
@@ -237,6 +238,39 @@ TEST_F(BrokerQuestions, AForgedOrAlteredCertificateIsRefused) {
   ASSERT_TRUE(test_support::run(options).success());
   EXPECT_EQ(refusal(broker, client("acme/pump", read("own.pem"))), "chain.anchor_unknown");
   EXPECT_EQ(authz(broker, "acme/pump", "publish", "acme/pump/telemetry/t", read("own.pem")), "chain.anchor_unknown");
+}
+
+TEST_F(BrokerQuestions, ADeviceOfATenantsOwnPkiComesByItsAnchor) {
+  using test_support::Credential;
+  using test_support::make_certificate;
+  const auto text_of = [](const Credential& credential) {
+    return x509::Certificate::parse_der(credential.der())->pem();
+  };
+  const Credential root = make_certificate({.common_name = "Plant", .extended_key_usage = "", .ca = true});
+  const Credential robot = make_certificate({.common_name = "robot"}, &root);
+  const Answer made =
+      send("POST", "/v1/tenants/acme/trust-anchors", {{"certificates", text_of(root)}, {"device_id_from", "cn"}});
+  ASSERT_EQ(made.status, 201) << made.text;
+  const std::string anchor = "/v1/tenants/acme/trust-anchors/" + made.body().value("id", "");
+  const std::string code = made.body()["verification"]["code"];
+  ASSERT_EQ(
+      send("POST", anchor + "/verification", {{"certificate", text_of(make_certificate({.common_name = code}, &root))}})
+          .status,
+      200);
+  const json question = client("acme/robot", text_of(robot));
+  EXPECT_EQ(refusal(broker, question), "device.not_registered");
+  ASSERT_EQ(send("POST", "/v1/tenants/acme/devices", {{"name", "robot"}}).status, 201);
+  ASSERT_EQ(send("POST", anchor + "/devices", {{"device", "robot"}}).status, 201);
+
+  EXPECT_EQ(authn(broker, question).value("result", ""), "allow");
+  EXPECT_EQ(authn(acme_broker, question).value("result", ""), "allow");
+  EXPECT_EQ(authz(broker, "acme/robot", "publish", "acme/robot/telemetry/t", text_of(robot)), "");
+  EXPECT_EQ(authz(broker, "acme/robot", "publish", "acme/pump/telemetry/t", text_of(robot)), "acl.not_in_policy");
+  // Which certificate it came with is not known: revocations could not be looked at.
+  EXPECT_EQ(authz(broker, "acme/robot", "publish", "acme/robot/telemetry/t"), "connect.certificate_missing");
+  EXPECT_EQ(refusal({make_token(registry::TokenRole::kBroker, beta.id), ""}, question), "chain.anchor_unknown");
+  ASSERT_EQ(send("PATCH", anchor, {{"status", "suspended"}}).status, 200);
+  EXPECT_EQ(refusal(broker, question), "chain.anchor_unknown");  // one that lets nobody in is not looked for
 }
 
 }  // namespace
