@@ -170,8 +170,15 @@ std::optional<edge::DeviceFacts> RegistryView::find_device(const DeviceId& id) c
   }
   if (!known->second) return std::nullopt;
   const HeldDevice& held = *known->second;
-  return edge::DeviceFacts{held.state.id, held.state.tenant_id, held.state.name, held.state.status,
-                           &held.policy,  held.groups,          held.labels};
+  edge::DeviceFacts facts{};
+  facts.id = held.state.id;
+  facts.tenant_id = held.state.tenant_id;
+  facts.name = held.state.name;
+  facts.status = held.state.status;
+  facts.policy = &held.policy;
+  facts.groups = held.groups;
+  facts.labels = held.labels;
+  return facts;
 }
 
 std::optional<edge::TenantFacts> RegistryView::find_tenant(const TenantId& id) const {
@@ -191,7 +198,11 @@ std::optional<edge::TenantFacts> RegistryView::find_tenant(const TenantId& id) c
     known = tenants_read_.emplace(id, noted(read())).first;
   }
   if (!known->second) return std::nullopt;
-  return edge::TenantFacts{known->second->id, known->second->name, known->second->status};
+  edge::TenantFacts facts{};
+  facts.id = known->second->id;
+  facts.name = known->second->name;
+  facts.status = known->second->status;
+  return facts;
 }
 
 std::optional<edge::TenantFacts> RegistryView::find_tenant_by_name(std::string_view name) const {
