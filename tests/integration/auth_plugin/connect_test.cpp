@@ -123,7 +123,8 @@ TEST_F(PluginConnect, TheRegistrysWordCounts) {
     const Device device_before = a1_;
     const Tenant tenant_before = acme_;
     c.damage();
-    change({acme_.state, a1_.state, a1_.listed});
+    // The other device, too: names of devices are in deltas only, a base holds none (docs/formats/snapshot.md).
+    change({acme_.state, a1_.state, a2_.state, a1_.listed});
 
     EXPECT_TRUE(eventually([&] { return connack_of(&a1_.credential, options(a1_)) == 5; })) << c.reason;
     EXPECT_TRUE(denied_for(c.reason)) << c.reason;
