@@ -96,6 +96,7 @@ std::vector<Result<IssuedCertificate>> DeviceEnrolment::run() {
     Item& item = items_[signed_items[s]];
     if (item.alive() && !stored[s].ok()) item.refusal = translate(stored[s].error());
   }
+  take_back_devices();
   audit_refusals();
   std::vector<Result<IssuedCertificate>> results;
   results.reserve(items_.size());
@@ -232,6 +233,7 @@ Result<void> DeviceEnrolment::create_missing(db::Transaction& tx, Indices indice
     for (const std::size_t i : waiting) {
       if (device.ok()) {
         items_[i].device = *device;
+        items_[i].made_device = true;
       } else {
         items_[i].refusal = device.error();
       }
@@ -255,12 +257,27 @@ Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
   if (chosen.empty()) return {};
   MUSTER_TRY_VOID(find_listed(tx, chosen));
   MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
+  MUSTER_TRY_VOID(find_old_keys(tx, chosen, counts));
   std::set<DeviceId> in_this_group;
   for (std::size_t n = 0; n < chosen.size(); ++n) {
     Item& item = items_[chosen[n]];
     const bool another_before = !in_this_group.insert(item.device->id).second;
     const auto allowed = authorise_one(tx, item, counts[n] + (another_before ? 1 : 0));
     if (!allowed.ok()) item.refusal = allowed.error();
+  }
+  return {};
+}
+
+// For the audit: the key of the newest certificate that a device has.
+Result<void> DeviceEnrolment::find_old_keys(db::Transaction& tx, Indices chosen, std::span<const std::size_t> counts) {
+  std::vector<DeviceId> devices;
+  for (std::size_t n = 0; n < chosen.size(); ++n) {
+    if (counts[n] > 0) devices.push_back(items_[chosen[n]].device->id);
+  }
+  if (devices.empty()) return {};
+  MUSTER_TRY(const auto keys, registry::newest_keys(tx, tenant_, devices));
+  for (const std::size_t i : chosen) {
+    if (const auto key = keys.find(items_[i].device->id); key != keys.end()) items_[i].old_key = to_hex(key->second);
   }
   return {};
 }
@@ -292,13 +309,8 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
     return refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
   }
   if (caller.role == CallerRole::kDevice) {
-    MUSTER_TRY_VOID(require_renewable_certificate(tx, caller, item.device->id, context_.clock.now()));
-    std::string own(kDeviceProfile);
-    if (caller.device_certificate_id) {
-      MUSTER_TRY(auto proved,
-                 registry::get_certificate(tx, tenant_, *caller.device_certificate_id, context_.clock.now()));
-      own = std::move(proved.profile);
-    }
+    MUSTER_TRY(auto proved, require_renewable_certificate(tx, caller, item.device->id, context_.clock.now()));
+    const std::string own = proved.empty() ? std::string(kDeviceProfile) : std::move(proved);
     // A device that names no profile stays in its own; any other would be a longer life for the asking.
     if (item.profile != kDeviceProfile && item.profile != own) {
       return refuse(ErrorCode::kPermissionDenied, reasons::kProfileForbidden);
@@ -309,12 +321,6 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
     const auto objection = claim_objection(*item.claim, *item.device, earlier);
     if (!objection.empty()) return refuse(ErrorCode::kPermissionDenied, objection);
   }
-  if (earlier == 0) return {};
-  registry::CertificateFilter filter;
-  filter.device_id = item.device->id;
-  MUSTER_TRY(const auto page, registry::list_certificates(tx, tenant_, filter, {}, context_.clock.now()));
-  // By notAfter, soonest first: the last one is the newest of those on the page.
-  if (!page.items.empty()) item.old_key = to_hex(page.items.back().spki_sha256);
   return {};
 }
 

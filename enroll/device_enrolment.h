@@ -63,6 +63,7 @@ class DeviceEnrolment {
   Result<void> create_missing(db::Transaction& tx, Indices indices);
   Result<void> authorise(db::Transaction& tx, Indices indices);
   Result<void> authorise_one(db::Transaction& tx, Item& item, std::size_t earlier);
+  Result<void> find_old_keys(db::Transaction& tx, Indices chosen, std::span<const std::size_t> counts);
   Result<void> find_listed(db::Transaction& tx, Indices chosen);
   Result<void> build_all(db::Transaction& tx, Indices indices);
   Result<void> build(Item& item) const;
@@ -73,6 +74,7 @@ class DeviceEnrolment {
   Result<void> redeem_claims(db::Transaction& tx, Indices indices);
   Result<void> log(db::Transaction& tx, Indices indices);
   Result<void> recheck_first(db::Transaction& tx, Indices indices);
+  void take_back_devices();
   Result<IssuedCertificate> answer(Item& item);
   void audit_refusals();
 

@@ -27,6 +27,7 @@ struct DeviceEnrolment::Item {
     old_key.clear();
     profile = request.profile;
     active.reset();
+    made_device = false;
   }
   bool alive() const { return !refusal.has_value(); }
   bool may_create() const {
@@ -44,6 +45,7 @@ struct DeviceEnrolment::Item {
   std::optional<registry::Device> device;
   std::optional<registry::Claim> claim;  // kClaim: once it was admitted
   bool on_allow_list = false;            // of the factory's token
+  bool made_device = false;              // transaction 1 registered it for this request
   std::string profile;                   // it is issued under: a device's is that of its certificate
   std::optional<ActiveProfile> active;   // with the issuer whose certificate was built
   std::string old_key;                   // SPKI hash of the device's newest certificate so far

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The second half of an enrolment: what is signed is stored, logged and audited in one transaction, then answered.
+#include <set>
+
 #include "core/encoding.h"
 #include "db/transaction.h"
 #include "enroll/device_enrolment_item.h"
 #include "enroll/profiles.h"
 #include "enroll/reasons.h"
 #include "registry/certificate_store.h"
+#include "registry/device_store.h"
 
 namespace muster::enroll {
 
@@ -99,6 +102,39 @@ Result<void> DeviceEnrolment::redeem_claims(db::Transaction& tx, Indices indices
     if (!redeemed) items_[i].refusal = refuse(ErrorCode::kPermissionDenied, reasons::kClaimUsedUp);
   }
   return {};
+}
+
+// Of two servers that race for one claim both register a device, since a serial is reserved for it before the claim is
+// redeemed; who gets no certificate leaves no device. What somebody else has issued for meanwhile stays.
+void DeviceEnrolment::take_back_devices() {
+  std::vector<std::size_t> leftover;
+  std::vector<DeviceId> devices;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    const Item& item = items_[i];
+    if (item.alive() || !item.made_device || !item.claim) continue;
+    leftover.push_back(i);
+    devices.push_back(item.device->id);
+  }
+  if (leftover.empty()) return;
+  const auto done =
+      db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant_), [&](db::Transaction& tx) -> Result<void> {
+        MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
+        std::set<DeviceId> gone;
+        std::vector<registry::AuditEvent> events;
+        for (std::size_t n = 0; n < leftover.size(); ++n) {
+          const Item& item = items_[leftover[n]];
+          if (counts[n] > 0 || !gone.insert(item.device->id).second) continue;
+          const auto deleted = registry::delete_device(tx, tenant_, item.device->id, context_.clock.now());
+          if (!deleted.ok() && deleted.error().code != ErrorCode::kNotFound) return deleted.error();
+          registry::AuditEvent event = audit_event(context_, item.request.caller, tenant_, "device.delete");
+          event.target = "device:" + item.device->id.text();
+          event.target_name = item.device->name;
+          event.detail.emplace_back(registry::AuditField::kReason, std::string(item.refusal->reason));
+          events.push_back(std::move(event));
+        }
+        return registry::append_audit_events(tx, events);
+      });
+  if (!done.ok()) context_.log.error("device of a refused claim stays", {{"error", to_log_text(done.error())}});
 }
 
 Result<IssuedCertificate> DeviceEnrolment::answer(Item& item) {

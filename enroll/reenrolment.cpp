@@ -18,18 +18,22 @@ Result<bool> may_reenroll_expired(db::Transaction& tx, const registry::Certifica
   return newer.items.empty();
 }
 
-Result<void> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
-                                           UtcTime now) {
-  if (!caller.external_chain.empty()) return require_external_device(tx, caller, device, now);
+Result<std::string> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
+                                                  UtcTime now) {
+  if (!caller.external_chain.empty()) {
+    MUSTER_TRY_VOID(require_external_device(tx, caller, device, now));
+    return std::string();
+  }
   const Error forbidden{ErrorCode::kPermissionDenied, reasons::kCallerForbidden, {}};
   const bool claims = caller.role == CallerRole::kDevice && caller.tenant && caller.device == device;
   if (!claims || !caller.device_certificate_id) return forbidden;
-  const auto row = registry::get_certificate(tx, *caller.tenant, *caller.device_certificate_id, now);
+  auto row = registry::get_certificate(tx, *caller.tenant, *caller.device_certificate_id, now);
   if (!row.ok()) return row.error().code == ErrorCode::kNotFound ? forbidden : row.error();
   if (row->device_id != device) return forbidden;
-  if (row->status == registry::CertificateStatus::kActive) return {};
+  if (row->status == registry::CertificateStatus::kActive) return std::move(row->profile);
   MUSTER_TRY(const bool allowed, may_reenroll_expired(tx, *row, now));
-  return allowed ? Result<void>{} : forbidden;
+  if (!allowed) return forbidden;
+  return std::move(row->profile);
 }
 
 }  // namespace muster::enroll

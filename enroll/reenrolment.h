@@ -21,7 +21,7 @@ Result<bool> may_reenroll_expired(db::Transaction& tx, const registry::Certifica
 // The caller is `device` itself and proved a certificate of it that is active or passes may_reenroll_expired, or one of
 // its tenant's own PKI (external_device.h).
 // Scope: the tenant's. Reason: enroll.caller_forbidden.
-Result<void> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
-                                           UtcTime now);
+Result<std::string> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
+                                                  UtcTime now);
 
 }  // namespace muster::enroll

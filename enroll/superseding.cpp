@@ -33,11 +33,13 @@ registry::AuditEvent supersede_event(const AuthorityContext& context, const Tena
   return event;
 }
 
-Result<void> supersede(const AuthorityContext& context, db::Transaction& tx, const TenantId& tenant,
-                       std::span<const registry::SeenConnect> connects) {
+// Returns how many it revoked.
+Result<std::size_t> supersede(const AuthorityContext& context, db::Transaction& tx, const TenantId& tenant,
+                              std::span<const registry::SeenConnect> connects) {
   MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(tenant)));
   MUSTER_TRY(const auto superseding, registry::get_superseding(tx, tenant));
-  if (superseding == registry::Superseding::kNever) return {};
+  std::size_t revoked = 0;
+  if (superseding == registry::Superseding::kNever) return revoked;
   const UtcTime now = context.clock.now();
   MUSTER_TRY(const auto found, registry::find_superseded(tx, tenant, connects, now));
   for (const registry::Superseded& one : found) {
@@ -45,8 +47,9 @@ Result<void> supersede(const AuthorityContext& context, db::Transaction& tx, con
                registry::revoke_certificate(tx, tenant, one.id, {registry::RevocationReason::kSuperseded, now}));
     if (!outcome.changed) continue;  // somebody revoked it meanwhile, with a reason of his own
     MUSTER_TRY_VOID(registry::append_audit_event(tx, supersede_event(context, tenant, one)));
+    ++revoked;
   }
-  return {};
+  return revoked;
 }
 
 }  // namespace
@@ -54,17 +57,23 @@ Result<void> supersede(const AuthorityContext& context, db::Transaction& tx, con
 Result<std::size_t> supersede_renewed(RegistrationAuthority& authority) {
   AuthorityContext& context = authority.context();
   using Taken = Result<std::size_t>;
-  return db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Taken {
+  std::size_t revoked = 0;
+  auto taken = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Taken {
+    revoked = 0;
     MUSTER_TRY(const auto connects, registry::take_connects(tx, kRecordsAtOnce));
     auto first = connects.begin();
     while (first != connects.end()) {
       const TenantId tenant = first->tenant_id;
       const auto last = std::find_if(first, connects.end(), [&](const auto& c) { return c.tenant_id != tenant; });
-      MUSTER_TRY_VOID(supersede(context, tx, tenant, {first, last}));
+      MUSTER_TRY(const std::size_t of_tenant, supersede(context, tx, tenant, {first, last}));
+      revoked += of_tenant;
       first = last;
     }
     return connects.size();
   });
+  // OCSP answers and CRLs look again; also after an error, since a COMMIT whose answer was lost may have happened.
+  if (!taken.ok() || revoked > 0) authority.note_revocation();
+  return taken;
 }
 
 }  // namespace muster::enroll

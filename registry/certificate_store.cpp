@@ -70,6 +70,12 @@ const db::Statement kCount{"count_certificates",
                            "SELECT u.id, (SELECT count(*) FROM muster.certificates AS c"
                            "  WHERE c.tenant_id = $1::uuid AND c.device_id = u.id) FROM unnest($2::uuid[]) AS u (id)"};
 
+const db::Statement kNewestKeys{
+    "newest_certificate_keys",
+    "SELECT u.id, c.spki_sha256 FROM unnest($2::uuid[]) AS u (id) CROSS JOIN LATERAL (SELECT n.spki_sha256"
+    "  FROM muster.certificates AS n WHERE n.tenant_id = $1::uuid AND n.device_id = u.id"
+    "  ORDER BY n.not_after DESC, n.id LIMIT 1) AS c"};
+
 const std::string kRevoked =
     "UPDATE muster.certificates SET status = 'revoked', revoked_at = $3::timestamptz,"
     " revocation_reason = $4::smallint WHERE tenant_id = $1::uuid AND status = 'active' AND ";
@@ -246,6 +252,16 @@ Result<std::vector<Sha256>> revoke_device_certificates(db::Transaction& tx, cons
     }
   }
   return ids;
+}
+
+Result<std::map<DeviceId, Sha256>> newest_keys(db::Transaction& tx, const TenantId& tenant,
+                                               std::span<const DeviceId> devices) {
+  db::Array ids(db::ElementType::kUuid);
+  for (const DeviceId& device : devices) ids.add(device);
+  MUSTER_TRY(const auto rows, db::run(tx, kNewestKeys, {tenant, ids}));
+  std::map<DeviceId, Sha256> keys;
+  for (std::size_t i = 0; i < rows.size(); ++i) keys.emplace(rows[i].id<DeviceId>(0), rows[i].sha256(1));
+  return keys;
 }
 
 }  // namespace muster::registry

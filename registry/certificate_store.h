@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -134,5 +135,9 @@ Result<RevocationOutcome> revoke_certificate(db::Transaction& tx, const TenantId
 // All unrevoked, unexpired certificates of a device; returns their ids.
 Result<std::vector<Sha256>> revoke_device_certificates(db::Transaction& tx, const TenantId& tenant,
                                                        const DeviceId& device, const Revocation& revocation);
+
+// SPKI hashes of the certificates that end last, whatever their status; devices without one are left out.
+Result<std::map<DeviceId, Sha256>> newest_keys(db::Transaction& tx, const TenantId& tenant,
+                                               std::span<const DeviceId> devices);
 
 }  // namespace muster::registry

@@ -181,6 +181,8 @@ TEST_F(Claims, ARaceForOneClaimHasOneWinner) {
   EXPECT_EQ(std::ranges::count(outcomes, kRefused), 19);
   EXPECT_EQ(uses(who), "1");
   EXPECT_EQ(database.execute("SELECT count(*) FROM muster.certificates"), "1");
+  EXPECT_EQ(database.execute("SELECT count(*) FROM muster.devices WHERE status <> 'deleted'"), "1")
+      << "who got no certificate left no device";
 }
 
 TEST_F(Claims, MayOnlyEnrol) {

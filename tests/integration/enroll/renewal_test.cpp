@@ -185,9 +185,16 @@ TEST_F(Renewal, TheOldCertificateWorksUntilTheNewOneHasConnected) {
   EXPECT_EQ(state_of(old), "active") << "that one connected, not its successor";
   EXPECT_EQ(state_of(renewed), "active");
 
+  const auto issuer =
+      IssuerId::parse(database.execute("SELECT issuer_id FROM muster.certificates WHERE id = '\\x" + old.id_hex + "'"));
+  const auto before = authority->crl(*issuer, 0);
+  ASSERT_TRUE(before.ok());
   EXPECT_EQ(append_connect(edge_of_acme, acme.id, device, renewed.id), "");
   supersede();
   EXPECT_EQ(state_of(old), "revoked 4");  // superseded
+  const auto after = authority->crl(*issuer, 0);
+  ASSERT_TRUE(after.ok());
+  EXPECT_GT((*after)->number, (*before)->number) << "what this process revoked shows at once";
   EXPECT_EQ(state_of(renewed), "active");
   EXPECT_EQ(count("muster.audit_events WHERE action = 'certificate.supersede' AND tenant_id = '" + acme.id.text() +
                   "' AND detail ->> 'edge' = '" + edge_of_acme + "'"),
