@@ -15,6 +15,7 @@
 #include "api/routes.h"
 #include "core/log.h"
 #include "enroll/batch_enrolment.h"
+#include "enroll/transparency_reader.h"
 #include "registry/batch_store.h"
 #include "registry/reasons.h"
 
@@ -170,43 +171,62 @@ Result<http::Response> create(Call& call) {
   return response;
 }
 
-// Writes stored results again as they were first answered.
+// Writes stored results again as they were first answered, but for the proof of the issuance log: that is one in the
+// tree of now.
 class ResultText {
  public:
-  Result<void> append(db::Transaction& tx, const registry::StoredBatchResult& result) {
-    if (result.issued) {
-      const IssuerId& issuer = result.issued->issuer_id;
-      if (!chains_.contains(issuer)) {
-        MUSTER_TRY(const auto row, registry::get_issuer(tx, issuer));
-        chains_.emplace(issuer, chain_pem(row));
+  ResultText(const Call& call, const BatchId& id) : call_(call), id_(id) {}
+
+  // The results behind line `after`; returns the line of the last one, nothing where there are no more.
+  Result<std::optional<std::uint64_t>> append_page(std::uint64_t after) {
+    std::vector<registry::StoredBatchResult> results;
+    MUSTER_TRY_VOID(db::run_in_transaction(call_.context.pool, call_.scope(), [&](db::Transaction& tx) -> Result<void> {
+      MUSTER_TRY(results, registry::read_batch_results(tx, call_.tenant().id, id_, after, kResultsAtOnce));
+      for (const auto& result : results) {
+        if (!result.issued || chains_.contains(result.issued->issuer_id)) continue;
+        MUSTER_TRY(const auto row, registry::get_issuer(tx, result.issued->issuer_id));
+        chains_.emplace(result.issued->issuer_id, chain_pem(row));
       }
-      const auto certificate = stored_certificate(*result.issued, chains_.at(issuer));
-      text_.append(success_line(result.line, result.issued->device, certificate)).append("\n");
-    } else {
-      text_.append(result.json).append("\n");
-    }
-    return {};
+      return {};
+    }));
+    MUSTER_TRY_VOID(append(results));
+    if (results.size() < kResultsAtOnce) return std::optional<std::uint64_t>{};
+    return std::optional{results.back().line};
   }
   std::string take() { return std::move(text_); }
 
  private:
+  Result<void> append(const std::vector<registry::StoredBatchResult>& results) {
+    std::vector<Sha256> issued;
+    for (const auto& result : results) {
+      if (result.issued) issued.push_back(result.issued->id);
+    }
+    MUSTER_TRY(auto proofs, enroll::TransparencyReader{call_.context.authority}.inclusions(call_.tenant().id, issued));
+    for (const auto& result : results) {
+      if (!result.issued) {
+        text_.append(result.json).append("\n");
+        continue;
+      }
+      auto certificate = stored_certificate(*result.issued, chains_.at(result.issued->issuer_id));
+      if (const auto proof = proofs.find(result.issued->id); proof != proofs.end()) certificate.log = proof->second;
+      text_.append(success_line(result.line, result.issued->device, certificate)).append("\n");
+    }
+    return {};
+  }
+
+  const Call& call_;
+  const BatchId id_;
   std::map<IssuerId, std::string> chains_;
   std::string text_;
 };
 
 Result<std::string> load_results(const Call& call, const BatchId& id) {
-  ResultText text;
-  std::uint64_t after = 0;
-  while (true) {
-    std::vector<registry::StoredBatchResult> results;
-    MUSTER_TRY_VOID(db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
-      MUSTER_TRY(results, registry::read_batch_results(tx, call.tenant().id, id, after, kResultsAtOnce));
-      for (const auto& result : results) MUSTER_TRY_VOID(text.append(tx, result));
-      return {};
-    }));
-    if (results.size() < kResultsAtOnce) return text.take();
-    after = results.back().line;
+  ResultText text{call, id};
+  std::optional<std::uint64_t> after{0};
+  while (after) {
+    MUSTER_TRY(after, text.append_page(*after));
   }
+  return text.take();
 }
 
 // 200: all results; 202: those there are so far.

@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "enroll/bulk_revocation.h"
+#include "enroll/log_backfill.h"
 #include "enroll/superseding.h"
 #include "registry/audit_store.h"
 #include "registry/batch_store.h"
@@ -25,6 +26,8 @@ constexpr std::chrono::seconds kTurn{1};
 constexpr std::chrono::milliseconds kRevokingTime{900};  // of a turn
 constexpr int kTurnsPerDeletion = 5;
 constexpr int kTurnsPerPruning = 60;
+// Certificates without a log entry come from before there was a log, or from an older server that still runs.
+constexpr int kTurnsPerBackfill = 3600;
 constexpr std::size_t kAuditBatch = 1'000;
 constexpr std::size_t kDeletionBatch = 500;
 constexpr std::chrono::hours kKeepChanges{7 * 24};  // an edge that was away for longer loads everything again
@@ -64,6 +67,7 @@ void Housekeeping::loop(const std::stop_token& stop) {
     }
     go_on_revoking();
     if (turn % kTurnsPerPruning == 0) prune();
+    if (turn % kTurnsPerBackfill == 1) backfill_log(stop);
     std::unique_lock lock{mutex};
     never.wait_for(lock, stop, kTurn, [] { return false; });
   }
@@ -91,21 +95,42 @@ void Housekeeping::go_on_revoking() {
   succeeded(enroll::BulkRevocations{context_.authority}.go_on(kRevokingTime), "go on with bulk revocations");
 }
 
-void Housekeeping::finish_deletions() {
+void Housekeeping::backfill_log(const std::stop_token& stop) {
+  for_each_tenant([&](const registry::Tenant& tenant) {
+    std::size_t all = 0;
+    while (!stop.stop_requested()) {
+      const auto logged = enroll::backfill_log(context_.authority, tenant.id);
+      if (!succeeded(logged, "log older certificates") || *logged == 0) break;
+      all += *logged;
+      chain_audit();  // this may take long
+    }
+    if (all > 0) log().info("older certificates logged", {{"tenant", tenant.id.text()}, {"count", all}});
+    return !stop.stop_requested();
+  });
+}
+
+void Housekeeping::for_each_tenant(const std::function<bool(const registry::Tenant&)>& visit) {
   registry::PageRequest page{registry::kMaxPageSize, ""};
   do {
     const auto tenants = db::run_in_transaction(context_.pool, db::Scope::system(),
                                                 [&](db::Transaction& tx) { return registry::list_tenants(tx, page); });
     if (!succeeded(tenants, "list tenants")) return;
     for (const registry::Tenant& tenant : tenants->items) {
-      if (tenant.status != registry::TenantStatus::kDeleting) continue;
-      const auto finished = db::run_in_transaction(context_.pool, db::Scope::system(), [&](db::Transaction& tx) {
-        return registry::finish_tenant_deletion(tx, tenant.id, kDeletionBatch, context_.clock.now());
-      });
-      if (!succeeded(finished, "delete a tenant")) return;
+      if (!visit(tenant)) return;
     }
     page.cursor = tenants->next_cursor;
   } while (!page.cursor.empty());
+}
+
+void Housekeeping::finish_deletions() {
+  for_each_tenant([&](const registry::Tenant& tenant) {
+    if (tenant.status != registry::TenantStatus::kDeleting) return true;
+    const auto finished = db::run_in_transaction(context_.pool, db::Scope::system(), [&](db::Transaction& tx) {
+      return registry::finish_tenant_deletion(tx, tenant.id, kDeletionBatch, context_.clock.now());
+    });
+    context_.authority.note_revocation();  // also after an error: COMMIT may have happened
+    return succeeded(finished, "delete a tenant");
+  });
 }
 
 // Of edges that were removed by a process that ended in the middle.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <thread>
 
 #include "api/context.h"
+#include "registry/tenant_store.h"
 
 namespace muster::api {
 
@@ -18,6 +20,9 @@ class Housekeeping {
   void loop(const std::stop_token& stop);
   void chain_audit();
   void supersede();
+  void backfill_log(const std::stop_token& stop);
+  // Until `visit` says no.
+  void for_each_tenant(const std::function<bool(const registry::Tenant&)>& visit);
   void finish_deletions();
   void drop_edge_roles();
   void go_on_revoking();

@@ -10,6 +10,7 @@
 #include "ca/checkpoint.h"
 #include "cli/api_session.h"
 #include "cli/commands.h"
+#include "cli/log_state.h"
 #include "cli/output.h"
 #include "cli/reasons.h"
 #include "core/encoding.h"
@@ -30,53 +31,21 @@ struct LogOptions {
   std::string tenant;
 };
 
-Error failed(const std::string& what) { return {ErrorCode::kCorrupt, kLogVerificationFailed, what}; }
-
-// What an earlier run has seen and this one holds the log to.
-struct Remembered {
-  std::string key;
-  ca::TreeHead head;
-};
-
-Result<std::optional<Remembered>> read_state(const std::string& path) {
-  const auto text = read_file(path, 4096);
-  if (!text.ok() && text.error().code == ErrorCode::kNotFound) return std::optional<Remembered>{};
-  if (!text.ok()) return text.error();
-  const json state = json::parse(as_text(*text), nullptr, false);
-  const bool whole = state.is_object() && state.contains("key") && state["key"].is_string() && state.contains("size") &&
-                     state["size"].is_number_unsigned() && state.contains("root") && state["root"].is_string();
-  const auto root = whole ? from_base64(state["root"].get<std::string>()) : Result<Bytes>(Bytes{});
-  if (!root.ok() || root->size() != kHash) return failed(path + " is no state of an earlier run");
-  Remembered seen{state["key"].get<std::string>(), {state["size"].get<std::uint64_t>(), {}}};
-  std::copy(root->begin(), root->end(), seen.head.root.begin());
-  return std::optional<Remembered>{seen};
-}
-
-// C2SP tlog-tiles: groups of three digits, all but the last with an x before it.
-std::string tile_name(std::uint64_t number) {
-  std::string name;
-  for (bool last = true; last || number > 0; last = false, number /= 1000) {
-    std::string group = std::to_string(1000 + number % 1000).substr(1);
-    name = last ? group : "x" + group + "/" + name;
-  }
-  return name;
-}
-
 class LogVerifier {
  public:
   explicit LogVerifier(ApiSession& api) : api_(api) {}
 
   // The whole tree from its entries; it must have `head`'s root, and at `seen`'s size the root that was seen.
-  Result<void> verify_tree(const ca::TreeHead& head, const std::optional<Remembered>& seen) {
+  Result<void> verify_tree(const ca::TreeHead& head, const std::optional<SeenLog>& seen) {
     if (seen && seen->head.size > head.size) {
-      return failed("FORK: the log had " + std::to_string(seen->head.size) + " entries before and has " +
-                    std::to_string(head.size) + " now: an older database was restored, or entries were removed");
+      return log_failed("FORK: the log had " + std::to_string(seen->head.size) + " entries before and has " +
+                        std::to_string(head.size) + " now: an older database was restored, or entries were removed");
     }
     ca::MerkleFrontier frontier;
     const auto compare = [&]() -> Result<void> {
       if (!seen || frontier.size() != seen->head.size || frontier.root() == seen->head.root) return {};
-      return failed("FORK: the first " + std::to_string(seen->head.size) +
-                    " entries are not those that were seen before");
+      return log_failed("FORK: the first " + std::to_string(seen->head.size) +
+                        " entries are not those that were seen before");
     };
     MUSTER_TRY_VOID(compare());
     for (std::uint64_t first = 0; first < head.size; first += kTileWidth) {
@@ -86,7 +55,7 @@ class LogVerifier {
         MUSTER_TRY_VOID(compare());
       }
     }
-    if (frontier.root() != head.root) return failed("the entries do not have the root that the checkpoint signs");
+    if (frontier.root() != head.root) return log_failed("the entries do not have the root that the checkpoint signs");
     return {};
   }
 
@@ -100,8 +69,8 @@ class LogVerifier {
       from = page.value("next_from", json());
     }
     if (missing.empty()) return {};
-    return failed("tenant " + tenant + ": " + std::to_string(missing.size()) +
-                  " active certificates are not in the log, the first is " + *missing.begin());
+    return log_failed("tenant " + tenant + ": " + std::to_string(missing.size()) +
+                      " active certificates are not in the log, the first is " + *missing.begin());
   }
   std::size_t opened() const { return opened_; }
 
@@ -111,10 +80,10 @@ class LogVerifier {
     if (width < kTileWidth) target += ".p/" + std::to_string(width);
     MUSTER_TRY(const std::string bundle, api_.fetch(target));
     const BytesView octets = as_bytes(bundle);
-    if (octets.size() != width * (2 + kHash)) return failed(target + " has another length than its entries");
+    if (octets.size() != width * (2 + kHash)) return log_failed(target + " has another length than its entries");
     for (std::uint64_t i = 0; i < width; ++i) {
       const BytesView entry = octets.subspan(i * (2 + kHash), 2 + kHash);
-      if (entry[0] != 0 || entry[1] != kHash) return failed(target + " holds what is no entry");
+      if (entry[0] != 0 || entry[1] != kHash) return log_failed(target + " holds what is no entry");
       Sha256& stored = entries_.emplace_back();
       std::copy(entry.begin() + 2, entry.end(), stored.begin());
     }
@@ -132,14 +101,14 @@ class LogVerifier {
     const auto id = from_hex(certificate);
     const auto blinding = from_base64(item.value("blinding", ""));
     if (!id.ok() || !blinding.ok() || id->size() != kHash || blinding->size() != kHash) {
-      return failed("entry " + std::to_string(index) + " cannot be opened");
+      return log_failed("entry " + std::to_string(index) + " cannot be opened");
     }
     ca::LoggedCertificate logged{tenant, issuer, {}};
     Sha256 blinding_hash{};
     std::copy(id->begin(), id->end(), logged.id.begin());
     std::copy(blinding->begin(), blinding->end(), blinding_hash.begin());
     if (ca::log_entry(blinding_hash, logged) != entries_[index]) {
-      return failed("entry " + std::to_string(index) + " is not of the certificate " + certificate);
+      return log_failed("entry " + std::to_string(index) + " is not of the certificate " + certificate);
     }
     missing.erase(certificate);
     ++opened_;
@@ -159,13 +128,49 @@ Result<std::vector<std::string>> tenants_of(ApiSession& api, const LogOptions& o
   return names;
 }
 
-Result<json> verify(ApiSession& api, const LogOptions& options) {
-  MUSTER_TRY(const auto seen, read_state(options.state));
-  std::string key_text = options.key.empty() && seen ? seen->key : options.key;
+// The key that the log must have: the one given, the one seen before, or the one it serves now.
+Result<std::string> agreed_key(ApiSession& api, const LogOptions& options, const std::optional<SeenLog>& seen) {
+  std::string key = options.key.empty() && seen ? seen->key : options.key;
   MUSTER_TRY(std::string served, api.fetch("/log-key"));
   while (served.ends_with('\n')) served.pop_back();
-  if (key_text.empty()) key_text = served;
-  if (key_text != served) return failed("FORK: the log has another key, " + served);
+  if (key.empty()) key = served;
+  if (key != served) return log_failed("FORK: the log has another key, " + served);
+  return key;
+}
+
+// By a proof made of a few tiles: nothing of the entries is read, so it can run every minute.
+Result<json> follow(ApiSession& api, const LogOptions& options) {
+  MUSTER_TRY(const auto seen, read_log_state(options.state));
+  MUSTER_TRY(const std::string key_text, agreed_key(api, options, seen));
+  MUSTER_TRY(const ca::VerifierKey key, ca::parse_verifier_key(key_text));
+  MUSTER_TRY(const std::string note, api.fetch("/checkpoint"));
+  MUSTER_TRY(const ca::TreeHead head, ca::open_checkpoint(key, note));
+  if (seen) {
+    if (seen->head.size > head.size) return log_failed("FORK: the log is shorter than it was");
+    LogTiles tiles{api, head.size};
+    MUSTER_TRY(const auto proof, ca::consistency_proof(seen->head.size, head.size,
+                                                       [&](const ca::NodeName& name) { return tiles.node(name); }));
+    if (!ca::verify_consistency(seen->head, head, proof)) {
+      return log_failed("FORK: the log of " + std::to_string(head.size) + " entries does not contain that of " +
+                        std::to_string(seen->head.size) + " that was seen before");
+    }
+  }
+  MUSTER_TRY_VOID(write_log_state(options.state, {key_text, head}));
+  return json{{"origin", key.origin}, {"size", head.size}, {"grown_from", seen ? json(seen->head.size) : json()}};
+}
+
+int report(ApiSession& api, LogOptions& options, Result<json> (*work)(ApiSession&, const LogOptions&)) {
+  if (options.state.empty()) options.state = options.server.folder + "/log-state.json";
+  try {
+    return print_object(work(api, options));
+  } catch (const json::exception& fault) {
+    return complain(Error{ErrorCode::kCorrupt, kAnswerMalformed, fault.what()});
+  }
+}
+
+Result<json> verify(ApiSession& api, const LogOptions& options) {
+  MUSTER_TRY(const auto seen, read_log_state(options.state));
+  MUSTER_TRY(const std::string key_text, agreed_key(api, options, seen));
   MUSTER_TRY(const ca::VerifierKey key, ca::parse_verifier_key(key_text));
   // The certificates first: what is active now is in the log that is read afterwards.
   std::map<std::string, std::set<std::string>> active;
@@ -183,9 +188,7 @@ Result<json> verify(ApiSession& api, const LogOptions& options) {
     MUSTER_TRY_VOID(verifier.verify_tenant(tenant, active[tenant]));
     certificates += active[tenant].size();
   }
-  const json state = {{"key", key_text}, {"size", head.size}, {"root", to_base64(head.root)}};
-  const std::string text = state.dump() + "\n";
-  MUSTER_TRY_VOID(write_file_durably(options.state, as_bytes(text), 0600));
+  MUSTER_TRY_VOID(write_log_state(options.state, {key_text, head}));
   return json{{"origin", key.origin},
               {"size", head.size},
               {"grown_from", seen ? json(seen->head.size) : json()},
@@ -203,14 +206,13 @@ void declare_log(Command& root) {
   verify_command.option("--state", options->state, "what was seen last is kept here [FOLDER/log-state.json]")
       .option("--key", options->key, "the log's verifier key; else that of --state, or the first one seen")
       .option("--tenant", options->tenant, "only its certificates are looked for; a tenant's token suffices");
-  run_with_session(verify_command, options->server, [options](ApiSession& api) {
-    if (options->state.empty()) options->state = options->server.folder + "/log-state.json";
-    try {
-      return print_object(verify(api, *options));
-    } catch (const json::exception& fault) {
-      return complain(Error{ErrorCode::kCorrupt, kAnswerMalformed, fault.what()});
-    }
-  });
+  run_with_session(verify_command, options->server,
+                   [options](ApiSession& api) { return report(api, *options, verify); });
+  Command follow_command = log.add_command("follow", "prove by a few tiles that the log only grew since the last run");
+  follow_command.option("--state", options->state, "what was seen last is kept here [FOLDER/log-state.json]")
+      .option("--key", options->key, "the log's verifier key; else that of --state, or the first one seen");
+  run_with_session(follow_command, options->server,
+                   [options](ApiSession& api) { return report(api, *options, follow); });
 }
 
 }  // namespace muster::cli

@@ -22,7 +22,9 @@
 #include "registry/certificate_store.h"
 #include "registry/crl_store.h"
 #include "registry/deployment_store.h"
+#include "registry/issuer_store.h"
 #include "registry/reasons.h"
+#include "x509/pem.h"
 
 namespace muster::enroll {
 
@@ -154,14 +156,17 @@ Result<TenantIssuer> RegistrationAuthority::ensure_tenant_issuer(const Caller& c
 Result<std::string> RegistrationAuthority::ca_certificates_pem(TenantId tenant) {
   AuthorityContext& context = impl_->context;
   MUSTER_TRY_VOID(context.require_initialised());
-  using Loaded = Result<std::shared_ptr<const LoadedIssuer>>;
-  MUSTER_TRY(const auto issuer,
-             db::run_in_transaction(context.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Loaded {
-               MUSTER_TRY(const auto row,
-                          registry::get_active_issuer(tx, tenant, registry::IssuerKind::kTenantIssuing));
-               return context.issuers->load(tx, row);
-             }));
-  return issuer->chain_pem + issuer->root_pem;
+  return db::run_in_transaction(
+      context.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Result<std::string> {
+        MUSTER_TRY(const auto row, registry::get_active_issuer(tx, tenant, registry::IssuerKind::kTenantIssuing));
+        MUSTER_TRY(const auto issuer, context.issuers->load(tx, row));
+        std::string pem = issuer->chain_pem + issuer->root_pem;
+        MUSTER_TRY(const auto crosses, registry::list_cross_certificates(tx, tenant, row.id));
+        for (const registry::CrossCertificate& cross : crosses) {
+          if (cross.not_after >= context.clock.now()) pem += x509::write_pem("CERTIFICATE", cross.certificate);
+        }
+        return pem;
+      });
 }
 
 Result<IssuedCertificate> RegistrationAuthority::enroll(const Caller& caller, const EnrollRequest& request) {

@@ -90,7 +90,8 @@ struct RevokedCertificate {
 
 enum class InfrastructureRole : std::uint8_t { kServer, kBroker, kEdge };
 
-// Whether `name` may stand in a broker's or server's certificate: a DNS name in lower case, or an IP address.
+// Whether `name` may stand in a broker's or server's certificate: a DNS name in lower case, its first label perhaps
+// '*', or an IP address.
 bool is_server_name(const std::string& name);
 inline constexpr std::size_t kMaxServerNames = 16;
 
@@ -157,7 +158,7 @@ class RegistrationAuthority {
   // Makes the tenant's issuing CA where it has no active one and returns the active one. platform-admin or tenant-admin
   // of that tenant.
   Result<TenantIssuer> ensure_tenant_issuer(const Caller& caller, TenantId tenant);
-  // cacerts of a tenant: issuing CA, intermediate, root, PEM.
+  // cacerts of a tenant: issuing CA, intermediate, root, then what others signed for the issuing CA, PEM.
   Result<std::string> ca_certificates_pem(TenantId tenant);
 
   // Issues one device certificate. platform-admin and tenant-admin: any; factory: the first of a device; a device: its

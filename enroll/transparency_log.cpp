@@ -9,7 +9,8 @@ namespace muster::enroll {
 
 namespace {
 
-constexpr unsigned kTileHeight = 8;  // C2SP tlog-tiles
+constexpr unsigned kTileHeight = 8;       // C2SP tlog-tiles
+constexpr std::size_t kMostTiles = 1024;  // of 8 KiB: four million entries
 
 using Opened = std::pair<ca::HeartbeatKey, registry::TransparencyKey>;
 
@@ -43,6 +44,19 @@ Sha256 random_seed() {
 
 }  // namespace
 
+std::shared_ptr<const Bytes> TileCache::find(const Name& name) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = tiles_.find(name);
+  return found == tiles_.end() ? nullptr : found->second;
+}
+
+// The lowest and leftmost go first: who follows the log asks for its end, who proves asks for its top.
+void TileCache::keep(const Name& name, std::shared_ptr<const Bytes> hashes) {
+  const std::lock_guard lock{mutex_};
+  tiles_.insert_or_assign(name, std::move(hashes));
+  if (tiles_.size() > kMostTiles) tiles_.erase(tiles_.begin());
+}
+
 Result<std::unique_ptr<TransparencyLog>> TransparencyLog::open(db::ConnectionPool& pool, ca::KeyRing& ring,
                                                                const std::string& deployment,
                                                                const std::string& trust_domain) {
@@ -67,12 +81,14 @@ Result<std::string> TransparencyLog::sign(const ca::TreeHead& head) const {
 }
 
 Result<std::vector<LogInclusion>> TransparencyLog::append(db::Transaction& tx, const TenantId& tenant,
-                                                          std::span<const ca::LoggedCertificate> certificates) const {
+                                                          std::span<const ca::LoggedCertificate> certificates,
+                                                          std::optional<UnixMicros> stored_at) const {
   if (certificates.empty()) return std::vector<LogInclusion>{};
   MUSTER_TRY(registry::TransparencyHead head, registry::lock_transparency_head(tx));
   MUSTER_TRY(auto before, ca::MerkleFrontier::restore(head.size, std::move(head.frontier)));
   ca::MerkleGroup tree{std::move(before)};
   registry::TransparencyAppend append;
+  append.stored_at = stored_at;
   append.group.first_index = head.size;
   append.group.seed = random_seed();
   std::vector<LogInclusion> inclusions(certificates.size());

@@ -36,16 +36,32 @@ Result<std::string> TransparencyReader::verifier_key() const {
   return context_.transparency->verifier_key() + "\n";
 }
 
+Result<registry::TransparencyState> TransparencyReader::newest() const {
+  return db::run_in_transaction(context_.pool, db::Scope::system(),
+                                [](db::Transaction& tx) { return registry::read_transparency_state(tx); });
+}
+
 Result<std::string> TransparencyReader::checkpoint() {
   MUSTER_TRY_VOID(context_.require_initialised());
-  MUSTER_TRY(const auto state, db::run_in_transaction(context_.pool, db::Scope::system(), [](db::Transaction& tx) {
-               return registry::read_transparency_state(tx);
-             }));
+  MUSTER_TRY(const auto state, newest());
   if (state.size == 0) return context_.transparency->sign({0, ca::merkle_empty_root()});
   return state.checkpoint;
 }
 
 Result<Bytes> TransparencyReader::load(const LogTile& tile) {
+  MUSTER_TRY_VOID(context_.require_initialised());
+  TileCache& cache = context_.transparency->tiles();
+  if (const auto kept = cache.find({tile.level, tile.number})) {
+    return Bytes(kept->begin(), kept->begin() + static_cast<std::ptrdiff_t>(tile.width * kHash));
+  }
+  MUSTER_TRY(Bytes hashes, read(tile));
+  if (hashes.size() == kTileWidth * kHash) {
+    cache.keep({tile.level, tile.number}, std::make_shared<const Bytes>(hashes));
+  }
+  return hashes;
+}
+
+Result<Bytes> TransparencyReader::read(const LogTile& tile) {
   const std::uint64_t first = tile.number * kTileWidth;
   return db::run_in_transaction(context_.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<Bytes> {
     if (tile.level > 0) {
@@ -111,9 +127,7 @@ Result<LogInclusion> TransparencyReader::inclusion(const TenantId& tenant, const
                return registry::find_logged(tx, tenant, certificate);
              }));
   // After the place: the checkpoint is then of a tree that has it.
-  MUSTER_TRY(auto state, db::run_in_transaction(context_.pool, db::Scope::system(), [](db::Transaction& tx) {
-               return registry::read_transparency_state(tx);
-             }));
+  MUSTER_TRY(auto state, newest());
   LogInclusion inclusion;
   inclusion.index = place.index;
   inclusion.size = state.size;
@@ -122,6 +136,35 @@ Result<LogInclusion> TransparencyReader::inclusion(const TenantId& tenant, const
   MUSTER_TRY(inclusion.proof, ca::inclusion_proof(place.index, state.size,
                                                   [&](const ca::NodeName& name) { return node(state.size, name); }));
   return inclusion;
+}
+
+Result<std::map<Sha256, LogInclusion>> TransparencyReader::inclusions(const TenantId& tenant,
+                                                                      std::span<const Sha256> certificates) {
+  MUSTER_TRY_VOID(context_.require_initialised());
+  MUSTER_TRY(const auto leaves,
+             db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) {
+               return registry::find_logged_leaves(tx, tenant, certificates);
+             }));
+  std::map<Sha256, LogInclusion> found;
+  if (leaves.empty()) return found;
+  MUSTER_TRY(auto state, newest());
+  const auto checkpoint = std::make_shared<const std::string>(std::move(state.checkpoint));
+  // Neighbours share most of their proofs.
+  std::map<ca::NodeName, Sha256> known;
+  const auto source = [&](const ca::NodeName& name) -> Result<Sha256> {
+    if (const auto seen = known.find(name); seen != known.end()) return seen->second;
+    MUSTER_TRY(const Sha256 hash, node(state.size, name));
+    return known.emplace(name, hash).first->second;
+  };
+  for (const auto& [id, leaf] : leaves) {
+    LogInclusion& inclusion = found[id];
+    inclusion.index = leaf.index;
+    inclusion.size = state.size;
+    inclusion.blinding = ca::log_blinding(leaf.seed, leaf.index);
+    inclusion.checkpoint = checkpoint;
+    MUSTER_TRY(inclusion.proof, ca::inclusion_proof(leaf.index, state.size, source));
+  }
+  return found;
 }
 
 Result<std::vector<LogOpening>> TransparencyReader::openings(const TenantId& tenant, std::uint64_t first) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,10 @@
 #include "core/result.h"
 #include "enroll/log_inclusion.h"
 #include "enroll/registration_authority.h"
+
+namespace muster::registry {
+struct TransparencyState;
+}
 
 namespace muster::enroll {
 
@@ -45,13 +50,17 @@ class TransparencyReader {
 
   // In the tree of the newest checkpoint. Reasons: certificate.not_found, certificate.not_logged.
   Result<LogInclusion> inclusion(const TenantId& tenant, const Sha256& certificate);
+  // The same of several, all in one tree; those that are not in the log are left out.
+  Result<std::map<Sha256, LogInclusion>> inclusions(const TenantId& tenant, std::span<const Sha256> certificates);
   // What the tenant's leaves from `first` on commit to; at most about 20 groups that were issued at once.
   Result<std::vector<LogOpening>> openings(const TenantId& tenant, std::uint64_t first);
 
  private:
-  // All hashes of a tile up to `width`.
+  // All hashes of a tile up to `width`: from memory where the tile is whole, else from the registry.
   Result<Bytes> load(const LogTile& tile);
+  Result<Bytes> read(const LogTile& tile);
   Result<Sha256> node(std::uint64_t size, const ca::NodeName& name);
+  Result<registry::TransparencyState> newest() const;
 
   AuthorityContext& context_;
   std::map<std::pair<unsigned, std::uint64_t>, Bytes> loaded_;

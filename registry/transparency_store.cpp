@@ -2,6 +2,7 @@
 #include "registry/transparency_store.h"
 
 #include <algorithm>
+#include <set>
 
 #include "db/statement.h"
 #include "registry/reasons.h"
@@ -22,8 +23,8 @@ const db::Statement kRewrapKey{"rewrap_transparency_key",
 const db::Statement kLockHead{"lock_transparency_head", "SELECT size, frontier FROM muster.lock_transparency_head()"};
 const db::Statement kAppend{
     "append_transparency_group",
-    "INSERT INTO muster.transparency_groups (first_index, tenant_id, seed, entries, certificate_ids)"
-    " VALUES ($1::bigint, $2::uuid, $3::bytea, $4::bytea, $5::bytea)"};
+    "INSERT INTO muster.transparency_groups (first_index, tenant_id, seed, entries, certificate_ids, created_at)"
+    " VALUES ($1::bigint, $2::uuid, $3::bytea, $4::bytea, $5::bytea, coalesce($6::timestamptz, now()))"};
 const db::Statement kAdvance{"advance_transparency_head",
                              "SELECT muster.advance_transparency_head($1::bigint, $2::bigint, $3::bytea[], $4,"
                              " $5::integer[], $6::bigint[], $7::bytea[])"};
@@ -45,6 +46,20 @@ const db::Statement kFind{
     "SELECT g.first_index, g.seed, g.certificate_ids, c.issuer_id FROM muster.certificates AS c"
     " LEFT JOIN muster.transparency_groups AS g ON g.tenant_id = c.tenant_id AND g.created_at = c.created_at"
     " WHERE c.tenant_id = $1::uuid AND c.id = $2::bytea"};
+const db::Statement kFindGroups{
+    "find_logged_groups",
+    "SELECT g.first_index, g.seed, g.certificate_ids FROM (SELECT DISTINCT c.created_at FROM unnest($2::bytea[]) AS u "
+    "(id)"
+    "  CROSS JOIN LATERAL (SELECT r.created_at FROM muster.certificates AS r WHERE r.id = u.id"
+    "   AND r.tenant_id = $1::uuid OFFSET 0) AS c) AS t"
+    " JOIN muster.transparency_groups AS g ON g.tenant_id = $1::uuid AND g.created_at = t.created_at"};
+// One server at a time; the lock ends with the transaction.
+const db::Statement kBackfillTurn{"take_backfill_turn", "SELECT pg_try_advisory_xact_lock(7021788554)"};
+const db::Statement kUnlogged{
+    "list_unlogged",
+    "SELECT c.id, c.issuer_id, c.created_at FROM muster.certificates AS c WHERE c.tenant_id = $1::uuid"
+    " AND NOT EXISTS (SELECT FROM muster.transparency_groups AS g WHERE g.tenant_id = c.tenant_id"
+    "  AND g.created_at = c.created_at) ORDER BY c.created_at, c.id LIMIT $2::bigint"};
 // A group has up to a thousand leaves: the groups are counted, not the leaves.
 const db::Statement kList{
     "list_logged",
@@ -91,7 +106,9 @@ Result<TransparencyHead> lock_transparency_head(db::Transaction& tx) {
 
 Result<void> append_transparency(db::Transaction& tx, const TenantId& tenant, const TransparencyAppend& append) {
   const TransparencyGroup& group = append.group;
-  MUSTER_TRY_VOID(db::run(tx, kAppend, {group.first_index, tenant, group.seed, group.entries, group.certificate_ids}));
+  const db::Param stored_at = append.stored_at ? db::Param::micros(*append.stored_at) : db::Param(nullptr);
+  MUSTER_TRY_VOID(
+      db::run(tx, kAppend, {group.first_index, tenant, group.seed, group.entries, group.certificate_ids, stored_at}));
   db::Array frontier(db::ElementType::kBytes);
   for (const Sha256& hash : append.frontier) frontier.add(hash);
   db::Array heights(db::ElementType::kInt32);
@@ -163,6 +180,39 @@ Result<LoggedPlace> find_logged(db::Transaction& tx, const TenantId& tenant, con
     }
   }
   return Error{ErrorCode::kNotFound, kCertificateNotLogged, ""};
+}
+
+Result<std::map<Sha256, LoggedLeaf>> find_logged_leaves(db::Transaction& tx, const TenantId& tenant,
+                                                        std::span<const Sha256> certificates) {
+  db::Array ids(db::ElementType::kBytes);
+  for (const Sha256& id : certificates) ids.add(id);
+  MUSTER_TRY(const auto rows, db::run(tx, kFindGroups, {tenant, ids}));
+  const std::set<Sha256> wanted(certificates.begin(), certificates.end());
+  std::map<Sha256, LoggedLeaf> leaves;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const BytesView all = rows[i].bytes_view(2);
+    for (std::size_t place = 0; (place + 1) * kHash <= all.size(); ++place) {
+      Sha256 id{};
+      std::ranges::copy(all.subspan(place * kHash, kHash), id.begin());
+      if (!wanted.contains(id)) continue;
+      leaves.emplace(id, LoggedLeaf{static_cast<std::uint64_t>(rows[i].number(0)) + place, rows[i].sha256(1)});
+    }
+  }
+  return leaves;
+}
+
+Result<bool> take_backfill_turn(db::Transaction& tx) {
+  MUSTER_TRY(const auto turn, db::run(tx, kBackfillTurn));
+  return turn[0].boolean(0);
+}
+
+Result<std::vector<UnloggedCertificate>> list_unlogged(db::Transaction& tx, const TenantId& tenant, std::size_t limit) {
+  MUSTER_TRY(const auto rows, db::run(tx, kUnlogged, {tenant, limit}));
+  std::vector<UnloggedCertificate> found;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    found.push_back({rows[i].sha256(0), rows[i].id<IssuerId>(1), rows[i].micros(2)});
+  }
+  return found;
 }
 
 Result<std::vector<LoggedOpening>> list_logged(db::Transaction& tx, const TenantId& tenant, std::uint64_t first,

@@ -5,13 +5,16 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "core/bytes.h"
 #include "core/id.h"
 #include "core/record.h"
+#include "core/time.h"
 #include "db/transaction.h"
 
 namespace muster::registry {
@@ -51,6 +54,7 @@ struct TransparencyAppend {
   std::vector<Sha256> frontier;  // after the group
   std::string checkpoint;        // signed, of the size after the group
   std::vector<TransparencyNode> nodes;
+  std::optional<UnixMicros> stored_at{};  // of the certificates; absent: this transaction stores them
 };
 // Appends behind the head that this transaction has locked. Scope: the tenant's.
 Result<void> append_transparency(db::Transaction& tx, const TenantId& tenant, const TransparencyAppend& append);
@@ -80,6 +84,24 @@ struct LoggedPlace {
 };
 // Where a certificate of the tenant lies. Reasons: certificate.not_found, certificate.not_logged.
 Result<LoggedPlace> find_logged(db::Transaction& tx, const TenantId& tenant, const Sha256& certificate);
+
+struct LoggedLeaf {
+  std::uint64_t index = 0;
+  Sha256 seed{};
+};
+// The same of several at once; those that are not in the log are left out.
+Result<std::map<Sha256, LoggedLeaf>> find_logged_leaves(db::Transaction& tx, const TenantId& tenant,
+                                                        std::span<const Sha256> certificates);
+
+// One transaction at a time, until its end; false: another one has it. Scope: system.
+Result<bool> take_backfill_turn(db::Transaction& tx);
+// Certificates of the tenant that no group has: stored before there was a log. The oldest come first, at most `limit`.
+struct UnloggedCertificate {
+  Sha256 id{};
+  IssuerId issuer_id;
+  UnixMicros stored_at = 0;
+};
+Result<std::vector<UnloggedCertificate>> list_unlogged(db::Transaction& tx, const TenantId& tenant, std::size_t limit);
 
 struct LoggedOpening {
   std::uint64_t index = 0;

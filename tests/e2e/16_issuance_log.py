@@ -107,6 +107,10 @@ def verify(lab):
     return lab.muster("log", "verify", "--folder", lab.folder)
 
 
+def follow(lab):
+    return lab.muster("log", "follow", "--folder", lab.folder)
+
+
 def crash(check, lab):
     requests = Requests(lab)
 
@@ -155,6 +159,10 @@ def tampering(check, lab):
     lab.enrol("acme", "one-more")
     grown = verify(lab)
     check(grown.returncode == 0 and '"grown_from"' in grown.stdout, "and that the log only grew", grown.stdout + grown.stderr)
+    lab.enrol("acme", "yet-more")
+    followed = follow(lab)
+    check(followed.returncode == 0 and '"grown_from"' in followed.stdout, "a few tiles prove that, too",
+          followed.stdout + followed.stderr)
     kept = sql(lab, "SELECT encode(entries, 'hex') FROM muster.transparency_groups WHERE first_index = 0")
     sql(lab, "UPDATE muster.transparency_groups SET entries = set_byte(entries, 5, 1 + get_byte(entries, 5) % 255)"
              " WHERE first_index = 0")
@@ -171,6 +179,9 @@ def tampering(check, lab):
     forked = verify(lab)
     check(forked.returncode != 0 and "FORK" in forked.stdout + forked.stderr, "another past is called a fork",
           forked.stdout + forked.stderr)
+    followed = follow(lab)
+    check(followed.returncode != 0 and "FORK" in followed.stdout + followed.stderr, "by the tiles as well",
+          followed.stdout + followed.stderr)
     state["size"] += 1_000_000
     with open(os.path.join(lab.folder, "log-state.json"), "w", encoding="ascii") as file:
         json.dump(state, file)

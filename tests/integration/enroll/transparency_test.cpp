@@ -4,6 +4,7 @@
 
 #include "ca/checkpoint.h"
 #include "enroll/authority_context.h"
+#include "enroll/log_backfill.h"
 #include "enroll/transparency_log.h"
 #include "enroll/transparency_reader.h"
 #include "integration/enroll/enroll_lab.h"
@@ -32,6 +33,14 @@ class Transparency : public EnrollLab {
     std::string text = TransparencyReader{*authority}.verifier_key().value();
     text.pop_back();
     return ca::parse_verifier_key(text).value();
+  }
+  std::size_t backfill(const LabTenant& tenant) {
+    const auto logged = backfill_log(*authority, tenant.id);
+    EXPECT_TRUE(logged.ok()) << to_log_text(logged.error());
+    return logged.ok() ? *logged : 0;
+  }
+  static std::string_view reason_of(const Result<LogInclusion>& result) {
+    return result.ok() ? std::string_view{} : result.error().reason;
   }
   // Whether `log` proves the certificate by a checkpoint that the log's key signed.
   bool proves(const LogInclusion& log, const LabTenant& tenant, const Sha256& certificate) {
@@ -117,6 +126,35 @@ TEST_F(Transparency, ARolledBackTransactionLeavesNothing) {
 
   EXPECT_FALSE(failed.ok());
   EXPECT_EQ(TransparencyReader{*authority}.checkpoint().value(), log);
+}
+
+// A deployment that issued before it had a log.
+TEST_F(Transparency, CertificatesFromBeforeTheLogComeIntoIt) {
+  const auto batch = issue(acme, "a", 70);
+  const auto one = issue(acme, "b", 1);
+  issue(beta, "c", 3);
+  database.execute(
+      "DELETE FROM muster.transparency_groups; DELETE FROM muster.transparency_nodes;"
+      " UPDATE muster.transparency_head SET size = 0, frontier = '{}', checkpoint = ''");
+  const auto newer = issue(acme, "d", 2);
+  EXPECT_EQ(reason_of(TransparencyReader{*authority}.inclusion(acme.id, one[0].id)), registry::kCertificateNotLogged);
+
+  EXPECT_EQ(backfill(acme), 71U);
+  EXPECT_EQ(backfill(acme), 0U) << "each comes into it once";
+  EXPECT_EQ(backfill(beta), 3U);
+
+  std::vector<Sha256> ids;
+  for (const auto* some : {&batch, &one, &newer}) {
+    for (const auto& issued : *some) ids.push_back(issued.id);
+  }
+  const auto proofs = TransparencyReader{*authority}.inclusions(acme.id, ids);
+  ASSERT_TRUE(proofs.ok()) << to_log_text(proofs.error());
+  ASSERT_EQ(proofs->size(), 73U);
+  for (const auto& [id, log] : *proofs) EXPECT_TRUE(proves(log, acme, id)) << log.index;
+  const auto single = TransparencyReader{*authority}.inclusion(acme.id, one[0].id);
+  ASSERT_TRUE(single.ok()) << to_log_text(single.error());
+  EXPECT_TRUE(proves(*single, acme, one[0].id));
+  EXPECT_TRUE(TransparencyReader{*authority}.inclusions(beta.id, ids)->empty());
 }
 
 TEST_F(Transparency, AnotherServerGoesOnWithTheSameKey) {
