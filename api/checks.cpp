@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "api/routes.h"
+#include "enroll/key_custody.h"
 #include "registry/crl_store.h"
 #include "registry/health_store.h"
 #include "registry/transparency_store.h"
@@ -182,6 +183,20 @@ Check check_log(const registry::TransparencyExtent& log) {
   return check;
 }
 
+// Left by a crash between making a key and storing its CA.
+Check check_token(const Result<std::vector<enroll::UnusedTokenKey>>& unused) {
+  Check check{"token keys", Level::kOk, "none but those of CAs"};
+  if (!unused.ok()) {
+    check.level = Level::kCritical;
+    check.detail = "the token cannot be looked into: " + std::string(unused.error().reason);
+  } else if (!unused->empty()) {
+    check.level = Level::kWarning;
+    check.detail = count_of(unused->size(), "keys in the token belong to no CA, among them ") + unused->front().id +
+                   ": muster key remove-unused ID";
+  }
+  return check;
+}
+
 Result<std::vector<Check>> run_checks(db::Transaction& tx, UtcTime now) {
   MUSTER_TRY(const auto orphans, registry::list_orphan_intents(tx, now - kIntentAge, kMaxIntents));
   MUSTER_TRY(const auto issuers, registry::list_issuer_health(tx, kMaxIssuers));
@@ -201,8 +216,9 @@ Result<std::vector<Check>> run_checks(db::Transaction& tx, UtcTime now) {
 }
 
 Result<http::Response> checks(Call& call) {
-  MUSTER_TRY(const auto found, db::run_in_transaction(call.context.pool, db::Scope::system(),
-                                                      [&](db::Transaction& tx) { return run_checks(tx, call.now()); }));
+  MUSTER_TRY(auto found, db::run_in_transaction(call.context.pool, db::Scope::system(),
+                                                [&](db::Transaction& tx) { return run_checks(tx, call.now()); }));
+  found.push_back(check_token(enroll::KeyCustody(call.context.authority).unused_keys()));
   Level worst = Level::kOk;
   for (const Check& check : found) worst = std::max(worst, check.level);
   JsonWriter out;

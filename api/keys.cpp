@@ -17,6 +17,15 @@ Result<http::Response> show(Call& call) {
       }
     });
     out.field("token_keys", use.token_keys);
+    out.key("unused_token_keys").array([&] {
+      for (const enroll::UnusedTokenKey& one : use.unused_token_keys) {
+        out.object([&] {
+          out.field("id", one.id).nullable("tenant_id", one.tenant.is_nil() ? "" : one.tenant.text());
+          out.field("issuer_id", one.issuer.text());
+        });
+      }
+    });
+    out.nullable("token_failure", use.token_failure);
   });
   return http::json_response(200, out.take());
 }
@@ -53,11 +62,20 @@ Result<http::Response> rewrap(Call& call) {
   return http::json_response(200, out.take());
 }
 
+Result<http::Response> remove_unused(Call& call) {
+  enroll::KeyCustody custody(call.context.authority);
+  MUSTER_TRY_VOID(custody.remove_unused(call.who.caller, call.request.parameter("key")));
+  http::Response response;
+  response.status = 204;
+  return response;
+}
+
 }  // namespace
 
 void add_keys(Operations& operations) {
   operations.push_back({"GET", "/v1/keys", Action::kKeysManage, show});
   operations.push_back({"POST", "/v1/keys/rewrap", Action::kKeysManage, rewrap});
+  operations.push_back({"DELETE", "/v1/keys/token/{key}", Action::kKeysManage, remove_unused});
 }
 
 }  // namespace muster::api

@@ -51,6 +51,13 @@ struct StoredKey {
   BytesView token_reference{};
 };
 
+// TokenKey is a key as the token itself names it.
+struct TokenKey {
+  Bytes reference;  // CKA_ID
+  TenantId tenant;  // nil: the platform's own
+  IssuerId issuer;
+};
+
 // SigningKey is the use of one private key. Thread-safe: several threads sign with one key, or with several, and do not
 // wait for each other on our side.
 class SigningKey {

@@ -130,4 +130,23 @@ Result<void> Pkcs11KeyStore::remove(const KeyOwner& owner, const StoredKey& stor
   return token_->run([&](Session& session) { return destroy_pair(session, name); });
 }
 
+Result<void> Pkcs11KeyStore::remove(const TokenKey& key) {
+  const TokenKeyName name{key.reference, label({key.tenant, key.issuer, {}})};
+  return token_->run([&](Session& session) { return destroy_pair(session, name); });
+}
+
+Result<std::vector<TokenKey>> Pkcs11KeyStore::list() {
+  const std::string prefix = "muster " + deployment_ + " ";
+  MUSTER_TRY(const auto names, token_->run([&](Session& session) { return list_keys(session, prefix); }));
+  std::vector<TokenKey> keys;
+  for (const TokenKeyName& name : names) {
+    const std::string_view owner = std::string_view(name.label).substr(prefix.size());
+    const std::size_t space = owner.find(' ');
+    const auto tenant = TenantId::parse(owner.substr(0, space));
+    const auto issuer = IssuerId::parse(space == std::string_view::npos ? owner : owner.substr(space + 1));
+    if (tenant.ok() && issuer.ok()) keys.push_back({name.id, *tenant, *issuer});
+  }
+  return keys;
+}
+
 }  // namespace muster::ca

@@ -25,6 +25,7 @@ namespace {
 
 constexpr CK_ULONG kMaxAttribute = 4096;  // octets
 constexpr std::size_t kMaxSignature = 1024;
+constexpr std::size_t kMostKeys = 100'000;  // of one token, for listing them
 constexpr std::size_t kEd25519Octets = 32;
 
 Error mismatch() { return {ErrorCode::kCorrupt, reasons::kKeyMismatch, {}}; }
@@ -274,6 +275,32 @@ Result<Bytes> read_spki(Session& session, CK_OBJECT_HANDLE public_half) {
   if (key_type == CKK_RSA) return read_rsa_spki(session, public_half);
   if (key_type == CKK_EC || key_type == CKK_EC_EDWARDS) return read_ec_spki(session, public_half, key_type);
   return mismatch();
+}
+
+Result<std::vector<TokenKeyName>> list_keys(Session& session, std::string_view label_prefix) {
+  AttributesView wanted;
+  const CK_OBJECT_CLASS private_key = CKO_PRIVATE_KEY;
+  wanted.add(CKA_CLASS, private_key).add_true(CKA_TOKEN);
+  const CK_FUNCTION_LIST& f = session.functions();
+  MUSTER_TRY_VOID(
+      session.check("C_FindObjectsInit", f.C_FindObjectsInit(session.handle(), wanted.data(), wanted.size())));
+  std::vector<CK_OBJECT_HANDLE> handles;
+  std::array<CK_OBJECT_HANDLE, 256> some{};
+  CK_RV code = CKR_OK;
+  for (CK_ULONG count = 1; code == CKR_OK && count > 0 && handles.size() < kMostKeys;) {
+    code = f.C_FindObjects(session.handle(), some.data(), some.size(), &count);
+    if (code == CKR_OK) handles.insert(handles.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  f.C_FindObjectsFinal(session.handle());
+  MUSTER_TRY_VOID(session.check("C_FindObjects", code));
+  std::vector<TokenKeyName> names;
+  for (const CK_OBJECT_HANDLE handle : handles) {
+    MUSTER_TRY(const Bytes label, read_attribute(session, handle, CKA_LABEL));
+    if (!as_text(label).starts_with(label_prefix)) continue;
+    MUSTER_TRY(Bytes id, read_attribute(session, handle, CKA_ID));
+    names.push_back({std::move(id), std::string(as_text(label))});
+  }
+  return names;
 }
 
 Result<void> destroy_pair(Session& session, const TokenKeyName& name) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ca/pkcs11_token.h"
@@ -34,6 +35,8 @@ Result<TokenKeyPair> find_pair(Pkcs11Token::Session& session, const TokenKeyName
 Result<void> require_captive(Pkcs11Token::Session& session, CK_OBJECT_HANDLE private_half);
 // key.mismatch where it is of no kind that Muster uses. DER.
 Result<Bytes> read_spki(Pkcs11Token::Session& session, CK_OBJECT_HANDLE public_half);
+// Every private key of the token whose label begins with `label_prefix`.
+Result<std::vector<TokenKeyName>> list_keys(Pkcs11Token::Session& session, std::string_view label_prefix);
 Result<void> destroy_pair(Pkcs11Token::Session& session, const TokenKeyName& name);
 
 // The contents of signatureValue, by ca/signature_algorithm.h: ECDSA's r and s become DER.

@@ -16,6 +16,7 @@ namespace {
 struct KeyOptions {
   ServerOptions server;
   std::string kek_file;
+  std::string key;
 };
 
 std::string kek_file(const KeyOptions& options) {
@@ -113,6 +114,12 @@ void declare_key(Command& root) {
 
   Command list = key.add_command("list", "how many keys lie under which key-encryption key, and in the token");
   run_with_session(list, options->server, [](ApiSession& api) { return print_object(api.get("/v1/keys")); });
+
+  Command remove = key.add_command("remove-unused", "destroy a key in the token that no CA uses (see muster key list)");
+  remove.required("key", options->key, "id of the key");
+  run_with_session(remove, options->server, [options](ApiSession& api) {
+    return print_object(api.call("DELETE", "/v1/keys/token/" + http::percent_encode(options->key), nullptr));
+  });
 
   constexpr const char* kFileHelp = "the server's file of key-encryption keys; default: that of the folder";
   Command rotate_command =

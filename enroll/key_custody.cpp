@@ -3,11 +3,14 @@
 
 #include <algorithm>
 
+#include "ca/reasons.h"
+#include "core/encoding.h"
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
 #include "enroll/authority_context.h"
 #include "enroll/heartbeat_signer.h"
 #include "enroll/key_rows.h"
+#include "enroll/reasons.h"
 
 namespace muster::enroll {
 
@@ -77,6 +80,44 @@ Result<std::vector<registry::KeyCount>> count_keys(const AuthorityContext& conte
 
 }  // namespace
 
+// The token first: a key that is stored meanwhile is found in the registry then.
+Result<std::vector<UnusedTokenKey>> KeyCustody::unused_keys() {
+  MUSTER_TRY(const auto held, context_.signer->token_keys());
+  std::vector<UnusedTokenKey> unused;
+  if (held.empty()) return unused;
+  MUSTER_TRY(const auto named, db::run_in_transaction(context_.pool, db::Scope::system(), [](db::Transaction& tx) {
+               return registry::list_token_references(tx);
+             }));
+  for (const ca::TokenKey& key : held) {
+    if (std::ranges::binary_search(named, key.reference)) continue;
+    unused.push_back({to_hex(key.reference), key.tenant, key.issuer});
+  }
+  return unused;
+}
+
+Result<void> KeyCustody::remove_unused(const Caller& caller, const std::string& id) {
+  MUSTER_TRY_VOID(context_.require_initialised());
+  MUSTER_TRY_VOID(require_platform(caller));
+  const auto reference = from_hex(id);
+  const Error unknown{ErrorCode::kNotFound, ca::reasons::kKeyNotFound, ""};
+  if (!reference.ok()) return unknown;
+  MUSTER_TRY(const auto held, context_.signer->token_keys());
+  const auto found = std::ranges::find(held, *reference, &ca::TokenKey::reference);
+  if (found == held.end()) return unknown;
+  MUSTER_TRY(const auto unused, unused_keys());
+  const bool named = std::ranges::find(unused, id, &UnusedTokenKey::id) == unused.end();
+  if (named || context_.signer->is_loaded(found->issuer)) {
+    return Error{ErrorCode::kConflict, reasons::kTokenKeyInUse, ""};
+  }
+  MUSTER_TRY_VOID(context_.signer->remove_token_key(*found));
+  return db::run_in_transaction(context_.pool, db::Scope::system(), [&](db::Transaction& tx) {
+    registry::AuditEvent event = audit_event(context_, caller, TenantId{}, "key.remove_unused");
+    event.target = "key:" + id;
+    event.detail.emplace_back(registry::AuditField::kIssuerId, found->issuer.text());
+    return registry::append_audit_event(tx, event);
+  });
+}
+
 Result<KeyUse> KeyCustody::use(const Caller& caller) {
   MUSTER_TRY_VOID(context_.require_initialised());
   MUSTER_TRY_VOID(require_platform(caller));
@@ -97,6 +138,12 @@ Result<KeyUse> KeyCustody::use(const Caller& caller) {
     } else {
       use.key_encryption_keys.push_back({count.kek_id, false, false, count.keys});
     }
+  }
+  auto unused = unused_keys();
+  if (unused.ok()) {
+    use.unused_token_keys = std::move(*unused);
+  } else {
+    use.token_failure = unused.error().reason;
   }
   return use;
 }

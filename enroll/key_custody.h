@@ -24,9 +24,18 @@ struct KeyEncryptionKeyUse {
   std::int64_t keys = 0;
 };
 
+struct UnusedTokenKey {
+  std::string id;   // CKA_ID, lower-case hexadecimal
+  TenantId tenant;  // nil: the platform
+  IssuerId issuer;  // that was to be
+};
+
 struct KeyUse {
   std::vector<KeyEncryptionKeyUse> key_encryption_keys;  // those of the file in its order, then those only in use
   std::int64_t token_keys = 0;                           // in a PKCS#11 token
+  // In the token and named by no row: a crash came between making the key and storing its issuer.
+  std::vector<UnusedTokenKey> unused_token_keys;
+  std::string token_failure;  // why the token could not be looked into; "": it could, or there is none
 };
 
 struct RewrapProgress {
@@ -54,6 +63,14 @@ class KeyCustody {
   // the middle leaves each key under the old one or the new one, and both open. A key that does not open is left as it
   // is and named. Reasons: those of use().
   Result<RewrapProgress> rewrap(const Caller& caller, const KeyId& after, std::size_t limit);
+
+  // Destroys a key of the token that no row names. One that an issuer of this process has just been given counts as
+  // named; of another server's that is made in this moment nobody knows yet: look twice, a minute apart. Reasons:
+  // enroll.caller_forbidden, key.not_found, key.in_use, signer.*.
+  Result<void> remove_unused(const Caller& caller, const std::string& id);
+
+  // For the checks of the deployment, whose caller was authorised there. Reasons: signer.*, database.*.
+  Result<std::vector<UnusedTokenKey>> unused_keys();
 
  private:
   AuthorityContext& context_;

@@ -101,6 +101,7 @@ inline constexpr std::string_view kValidationRevoked = "validation.revoked";
 inline constexpr std::string_view kValidationDeviceInactive = "validation.device_inactive";
 inline constexpr std::string_view kValidationTenantMismatch = "validation.tenant_mismatch";
 
+inline constexpr std::string_view kTokenKeyInUse = "key.in_use";                  // a CA's, or being made now
 inline constexpr std::string_view kTileNotFound = "transparency.tile_not_found";  // not there, or not yet that wide
 
 }  // namespace muster::enroll::reasons

@@ -32,6 +32,10 @@ const db::Statement kCount{"count_keys",
                            " UNION ALL SELECT 'file', kek_id FROM muster.transparency_key) AS keys"
                            " GROUP BY store, kek_id ORDER BY store, kek_id"};
 
+const db::Statement kReferences{"list_token_references",
+                                "SELECT k.token_reference FROM muster.issuer_keys AS k"
+                                " WHERE k.token_reference IS NOT NULL ORDER BY k.token_reference"};
+
 WrappedKey read(const db::Row& row) {
   return {row.id<KeyId>(0),    row.id_or_nil<TenantId>(1),
           row.id<IssuerId>(2), row.sha256(3),
@@ -75,6 +79,13 @@ Result<std::vector<KeyCount>> count_keys(db::Transaction& tx) {
     counts.push_back({rows[i].text(0), rows[i].text(1), rows[i].number(2)});
   }
   return counts;
+}
+
+Result<std::vector<Bytes>> list_token_references(db::Transaction& tx) {
+  MUSTER_TRY(const auto rows, db::run(tx, kReferences));
+  std::vector<Bytes> references;
+  for (std::size_t i = 0; i < rows.size(); ++i) references.push_back(rows[i].bytes(0));
+  return references;
 }
 
 }  // namespace muster::registry

@@ -45,4 +45,7 @@ struct KeyCount {
 // Scope: system. Everything that a key-encryption key wraps: keys of CAs, of heartbeats, of the transparency log.
 Result<std::vector<KeyCount>> count_keys(db::Transaction& tx);
 
+// Scope: system. Of all keys that lie in a token, sorted.
+Result<std::vector<Bytes>> list_token_references(db::Transaction& tx);
+
 }  // namespace muster::registry

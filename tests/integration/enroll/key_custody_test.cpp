@@ -13,7 +13,9 @@
 #include <thread>
 
 #include "ca/reasons.h"
+#include "ca/signer.h"
 #include "core/encoding.h"
+#include "enroll/authority_context.h"
 #include "enroll/heartbeat_signer.h"
 #include "integration/enroll/enroll_lab.h"
 #include "registry/audit_store.h"
@@ -267,6 +269,39 @@ TEST_F(CustodyInToken, NewCaIsMadeInItAndSignsUntilItIsGone) {
   const auto restarted = authority_of(in_token());
   ASSERT_TRUE(restarted->initialise_deployment().ok());
   EXPECT_EQ(issue(*restarted, gamma, "pump-3"), "issued");
+}
+
+// A crash between making a key and storing its issuer.
+TEST_F(CustodyInToken, KeyThatNoCaHasIsShownAndRemoved) {
+  authority = authority_of(in_token());
+  ASSERT_TRUE(authority->initialise_deployment().ok());
+  const LabTenant gamma = make_tenant("gamma");
+  const std::string in_use = database.execute(
+      "SELECT encode(token_reference, 'hex') FROM muster.issuer_keys"
+      " WHERE token_reference IS NOT NULL");
+  const IssuerId lost = IssuerId::random();
+  const auto made = authority->context().signer->generate({gamma.id, lost, {}}, x509::KeyKind::kP256);
+  ASSERT_TRUE(made.ok()) << to_log_text(made.error());
+  const std::string id = to_hex(made->token_reference);
+  const auto remove = [&](RegistrationAuthority& by, const std::string& key) {
+    const auto removed = KeyCustody(by).remove_unused(platform, key);
+    return removed.ok() ? std::string("removed") : std::string(removed.error().reason);
+  };
+
+  EXPECT_EQ(remove(*authority, id), "key.in_use") << "this process may be about to store its issuer";
+  const auto restarted = authority_of(in_token());
+  ASSERT_TRUE(restarted->initialise_deployment().ok());
+  const auto shown = KeyCustody(*restarted).use(platform).value().unused_token_keys;
+  ASSERT_EQ(shown.size(), 1U);
+  EXPECT_EQ(shown[0].id, id);
+  EXPECT_EQ(shown[0].issuer, lost);
+  EXPECT_FALSE(KeyCustody(*restarted).remove_unused(gamma.admin, id).ok());
+  EXPECT_EQ(remove(*restarted, in_use), "key.in_use");
+  EXPECT_EQ(remove(*restarted, "00"), "key.not_found");
+  EXPECT_EQ(remove(*restarted, "no hex"), "key.not_found");
+  EXPECT_EQ(remove(*restarted, id), "removed");
+  EXPECT_TRUE(KeyCustody(*restarted).use(platform).value().unused_token_keys.empty());
+  EXPECT_EQ(issue(*restarted, gamma, "pump-1"), "issued");
 }
 
 }  // namespace
