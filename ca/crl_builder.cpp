@@ -5,6 +5,7 @@
 #include <array>
 
 #include "ca/der_writer.h"
+#include "ca/issued_time.h"
 #include "ca/reasons.h"
 #include "ca/signature_algorithm.h"
 #include "core/encoding.h"
@@ -114,9 +115,19 @@ Result<Bytes> build_tbs_crl(const CrlHead& head, const std::vector<x509::CrlEntr
   return builder.finish(head);
 }
 
-std::uint64_t next_crl_number(std::uint64_t previous, UtcTime now) {
-  const auto clock = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.time_since_epoch().count()));
-  return std::max(previous + 1, clock);
+void CrlBuilder::add_written(BytesView entries, std::size_t count) {
+  list_.insert(list_.end(), entries.begin(), entries.end());
+  count_ += count;
+}
+
+BytesView crl_entries(BytesView der) {
+  x509::DerReaderView outer{der};
+  auto list = outer.enter(tag::kSequence);
+  auto body = list ? list->enter(tag::kSequence) : std::nullopt;
+  if (!body || !body->read_integer() || !body->read(tag::kSequence) || !body->read(tag::kSequence)) return {};
+  if (!read_issued_time(*body) || !read_issued_time(*body)) return {};
+  const auto entries = body->read(tag::kSequence);
+  return entries ? entries->contents : BytesView{};
 }
 
 }  // namespace muster::ca

@@ -17,7 +17,7 @@ namespace muster::ca {
 struct CrlHead {
   const IssuerIdentity& issuer;
   std::uint32_t shard = 0;
-  std::uint64_t number = 0;  // next_crl_number
+  std::uint64_t number = 0;  // grows with each
   UtcTime this_update;
   UtcTime next_update;
 };
@@ -29,7 +29,10 @@ class CrlBuilder {
   // `serial` is a big-endian magnitude of 1 to 20 octets, with or without a sign octet. Nothing is added on failure.
   // Reason: profile.invalid (the serial's size, reason code 7 or over 10).
   Result<void> add(BytesView serial, UtcTime revoked_at, std::uint8_t reason_code);
+  // Entries of a CRL that this class wrote before, as they stand there (crl_entries).
+  void add_written(BytesView entries, std::size_t count);
   std::size_t count() const { return count_; }
+  std::size_t size() const { return list_.size(); }  // octets of the entries
 
   // A TBSCertList with AKI, cRLNumber and a critical issuingDistributionPoint that names the shard's URI.
   Bytes finish(const CrlHead& head) const;
@@ -41,10 +44,10 @@ class CrlBuilder {
   Bytes time_;  // DER of time_of_
 };
 
+// The entries of a CertificateList, a view into it; empty where nothing is revoked or it is none.
+BytesView crl_entries(BytesView der);
+
 // The same in one call. Reason: profile.invalid.
 Result<Bytes> build_tbs_crl(const CrlHead& head, const std::vector<x509::CrlEntry>& entries);
-
-// next_crl_number = max(previous + 1, seconds of the clock): it also grows when a database was restored.
-std::uint64_t next_crl_number(std::uint64_t previous, UtcTime now);
 
 }  // namespace muster::ca

@@ -144,6 +144,16 @@ void Signer::discard(const IssuerId& issuer, const GeneratedKey& key) {
 
 bool Signer::is_loaded(const IssuerId& issuer) const { return impl_->find(issuer) != nullptr; }
 
+Result<std::vector<TokenKey>> Signer::token_keys() const {
+  if (!impl_->token) return std::vector<TokenKey>{};
+  return impl_->token->list();
+}
+
+Result<void> Signer::remove_token_key(const TokenKey& key) const {
+  if (!impl_->token) return not_configured(KeyStoreKind::kPkcs11);
+  return impl_->token->remove(key);
+}
+
 std::string Signer::kek_id() const { return to_hex(impl_->ring->primary()->id()); }
 
 KeyRing& Signer::key_ring() const { return *impl_->ring; }
@@ -185,6 +195,7 @@ Result<Bytes> assemble_signed(BytesView tbs, BytesView signature) {
   if (!head) head = head_of_crl(tbs);
   if (!head) return Error{ErrorCode::kInternal, reasons::kLintMalformed, {}};
   DerWriter writer;
+  writer.reserve(tbs.size() + signature.size() + 64);
   writer.constructed(tag::kSequence, [&] {
     writer.raw(tbs);
     writer.raw(head->algorithm);

@@ -47,6 +47,11 @@ class Signer {
   // cannot be removed now stays there as a key that no row names.
   void discard(const IssuerId& issuer, const GeneratedKey& key);
   bool is_loaded(const IssuerId& issuer) const;
+  // What the token holds of this deployment; none where no token is configured. Reasons: signer.token_unavailable,
+  // signer.token_pin_refused.
+  Result<std::vector<TokenKey>> token_keys() const;
+  // Destroys a key in the token. The caller has made sure that no row names it. Reasons as token_keys().
+  Result<void> remove_token_key(const TokenKey& key) const;
 
   // Signs a TBSCertificate or a TBSCertList after comparing its issuer Name and signature algorithm with those of the
   // named issuer, and the tenant with the key's. Returns the contents of signatureValue.

@@ -148,6 +148,55 @@ Result<ResultPtr> Connection::collect(bool sent) {
   return last;
 }
 
+int Connection::next_copied(char** message, Clock::time_point deadline) {
+  PGconn* raw = connection_.get();
+  for (;;) {
+    const int length = PQgetCopyData(raw, message, /*async=*/1);
+    if (length > 0) return length;
+    if (length < 0) return length == -1 ? 0 : -1;
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0) return -1;
+    pollfd socket{PQsocket(raw), POLLIN, 0};
+    const int ready = poll(&socket, 1, static_cast<int>(left.count()));
+    if (ready < 0 && errno != EINTR) return -1;
+    if (ready > 0 && PQconsumeInput(raw) == 0) return -1;
+  }
+}
+
+Result<void> Connection::copy_out(const std::string& sql, const std::function<Result<void>(BytesView)>& take) {
+  last_used_ = Clock::now();
+  const auto deadline = last_used_ + deadline_;
+  if (PQsendQuery(connection_.get(), sql.c_str()) != 1 || !wait_for_answer(deadline)) {
+    broken_ = true;
+    return fail(nullptr);
+  }
+  {
+    const ResultPtr begun(PQgetResult(connection_.get()));
+    if (PQresultStatus(begun.get()) != PGRES_COPY_OUT) {
+      const Error error = fail(begun.get());
+      while (ResultPtr(PQgetResult(connection_.get()))) continue;
+      return error;
+    }
+  }
+  for (;;) {
+    char* message = nullptr;
+    const int length = next_copied(&message, deadline);
+    if (length == 0) break;
+    if (length < 0) {
+      broken_ = true;
+      return fail(nullptr);
+    }
+    const std::unique_ptr<char, decltype(&PQfreemem)> held(message, &PQfreemem);
+    auto taken = take({reinterpret_cast<const std::uint8_t*>(message), static_cast<std::size_t>(length)});
+    if (!taken.ok()) {
+      broken_ = true;  // the rest is on its way
+      return taken;
+    }
+  }
+  MUSTER_TRY_VOID(collect(true));
+  return {};
+}
+
 Error Connection::fail(PGresult* result) {
   last_error_ = {};
   if (result != nullptr) {

@@ -8,12 +8,14 @@
 #include <libpq-fe.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "core/bytes.h"
 #include "core/result.h"
 
 namespace muster::db {
@@ -56,6 +58,9 @@ class Connection {
   Result<ResultPtr> execute_prepared(const std::string& name, const std::string& sql,
                                      std::span<const ParameterView> parameters);
 
+  // Runs a COPY … TO STDOUT and hands each message to `take`; an error of it ends the copy, and the connection with it.
+  Result<void> copy_out(const std::string& sql, const std::function<Result<void>(BytesView)>& take);
+
   // After an Error: what the server said.
   const StatementError& last_error() const { return last_error_; }
   bool is_broken() const { return broken_ || PQstatus(connection_.get()) != CONNECTION_OK; }
@@ -70,6 +75,8 @@ class Connection {
   };
   Connection(PGconn* connection, std::chrono::milliseconds deadline) : connection_(connection), deadline_(deadline) {}
   Result<ResultPtr> collect(bool sent);
+  // 1: a message, 0: the end, below 0: failed.
+  int next_copied(char** message, std::chrono::steady_clock::time_point deadline);
   bool wait_for_answer(std::chrono::steady_clock::time_point deadline);
   Error fail(PGresult* result);
 

@@ -146,6 +146,72 @@ Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_l
   return Rows(std::shared_ptr<pg_result>(std::move(result).value().release(), ResultDelete{}));
 }
 
+namespace {
+
+// CopyReader takes PostgreSQL's binary COPY apart: a header, then rows of a count and that many values with lengths. A
+// row is never split over messages.
+class CopyReader {
+ public:
+  explicit CopyReader(const std::function<Result<void>(CopiedRow)>& take) : take_(take) {}
+
+  Result<void> read(BytesView message) {
+    if (!begun_) {
+      if (message.size() < kHeader) return broken();
+      const auto extension = static_cast<std::size_t>(read_number(message.subspan(15, 4)));
+      if (message.size() < kHeader + extension) return broken();
+      message = message.subspan(kHeader + extension);
+      begun_ = true;
+    }
+    while (!message.empty()) MUSTER_TRY_VOID(read_row(message));
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kHeader = 19;
+  static Error broken() { return internal_error("binary COPY in another form"); }
+
+  Result<void> read_row(BytesView& message) {
+    if (message.size() < 2) return broken();
+    const std::int64_t count = read_number(message.first(2));
+    message = message.subspan(2);
+    if (count < 0) return {};  // the end
+    row_.clear();
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (message.size() < 4) return broken();
+      const std::int64_t length = read_number(message.first(4));
+      message = message.subspan(4);
+      if (length < 0) {
+        row_.emplace_back();
+        continue;
+      }
+      const auto octets = static_cast<std::size_t>(length);
+      if (message.size() < octets) return broken();
+      row_.emplace_back(message.first(octets));
+      message = message.subspan(octets);
+    }
+    return take_(row_);
+  }
+
+  const std::function<Result<void>(CopiedRow)>& take_;
+  std::vector<std::optional<BytesView>> row_;
+  bool begun_ = false;
+};
+
+}  // namespace
+
+Result<void> copy_rows(Transaction& tx, const char* name, const std::string& query,
+                       const std::function<Result<void>(CopiedRow)>& take) {
+  Transaction::Impl& impl = tx.impl();
+  if (impl.failure) return *impl.failure;
+  CopyReader reader(take);
+  auto copied = impl.connection->copy_out("COPY (" + query + ") TO STDOUT (FORMAT binary)",
+                                          [&](BytesView message) { return reader.read(message); });
+  if (copied.ok()) return {};
+  Error error = std::move(copied).error();
+  error.detail = std::string(name) + ": " + error.detail;
+  return impl.doom(std::move(error));
+}
+
 std::string_view violated_constraint(Transaction& tx) {
   return tx.impl().failure ? tx.impl().connection->last_error().constraint : std::string_view{};
 }

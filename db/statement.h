@@ -8,9 +8,11 @@
 #include <concepts>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -137,6 +139,14 @@ class Rows {
 // run executes a statement. Reasons: those of run_in_transaction. After an error the transaction cannot be used any
 // more and will not be committed.
 Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_list<Param> params = {});
+
+// copy_rows hands over the rows of a query by binary COPY: for a million of them, while the database still reads.
+// `query` is built of constants and of numbers, ids and times (COPY takes no parameters). `take` gets the values of one
+// row in COPY's binary form (timestamptz: microseconds since 2000 as int64), NULL as an empty optional. Reasons: as
+// run().
+using CopiedRow = std::span<const std::optional<BytesView>>;
+Result<void> copy_rows(Transaction& tx, const char* name, const std::string& query,
+                       const std::function<Result<void>(CopiedRow)>& take);
 
 // The constraint that the last failed statement violated, or "". For stores whose answer depends on which it was.
 std::string_view violated_constraint(Transaction& tx);

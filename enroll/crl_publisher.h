@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 
+#include "ca/crl_builder.h"
 #include "core/bytes.h"
 #include "core/id.h"
 #include "core/result.h"
@@ -49,7 +50,14 @@ class CrlPublisher {
   bool is_fresh(const Shard& shard, UtcTime now) const;           // with mutex_ held
   bool may_build_again(const Shard& shard, UtcTime now);          // takes mutex_
   Result<Present> look(const registry::CrlId& id, Shard& shard);  // with building held
-  Result<Present> build(db::Transaction& tx, const registry::CrlId& id) const;
+  Result<Present> build(db::Transaction& tx, const registry::CrlId& id, const Present& present) const;
+  static Result<Present> find_last(db::Transaction& tx, const registry::CrlId& id, const registry::CrlState& state,
+                                   Present present);
+  bool may_add_to(const PublishedCrl& last, const registry::CrlState& state, UtcTime now) const;
+  static Result<bool> add_news(db::Transaction& tx, const registry::CrlId& id, const registry::CrlOrigin& origin,
+                               const PublishedCrl& last, ca::CrlBuilder& builder);
+  static void lay_out(registry::StoredCrl& made, const ca::CrlBuilder& builder, const registry::KeptParts& kept,
+                      UtcTime now);
   Present keep(Shard& shard, Present crl, std::uint64_t revocations);
 
   AuthorityContext& context_;

@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/time.h"
+#include "registry/crl_store.h"
 
 namespace muster::enroll {
 
@@ -14,6 +15,7 @@ struct PublishedCrl {
   std::uint64_t number = 0;  // another one: other octets
   UtcTime this_update{};
   UtcTime next_update{};
+  registry::CrlLayout layout;  // how it is stored
 };
 
 }  // namespace muster::enroll

@@ -470,6 +470,15 @@ CREATE TABLE muster.connect_positions (
 )
 WITH (fillfactor='50');
 
+CREATE TABLE muster.crl_parts (
+    issuer_id uuid NOT NULL,
+    shard integer NOT NULL,
+    base bigint NOT NULL,
+    part integer NOT NULL,
+    entries bytea NOT NULL
+);
+ALTER TABLE ONLY muster.crl_parts ALTER COLUMN entries SET STORAGE EXTERNAL;
+
 CREATE TABLE muster.crls (
     issuer_id uuid NOT NULL,
     shard integer NOT NULL,
@@ -478,8 +487,19 @@ CREATE TABLE muster.crls (
     next_update timestamp with time zone NOT NULL,
     crl bytea NOT NULL,
     built_from pg_snapshot,
-    built_on bigint
+    built_on bigint,
+    base bigint,
+    base_at timestamp with time zone,
+    parts integer DEFAULT 0 NOT NULL,
+    entries bigint DEFAULT 0 NOT NULL,
+    entries_at integer DEFAULT 0 NOT NULL,
+    CONSTRAINT crls_parts_whole CHECK ((((parts > 0) = (base IS NOT NULL)) AND ((base IS NULL) = (base_at IS NULL))))
 );
+ALTER TABLE ONLY muster.crls ALTER COLUMN crl SET STORAGE EXTERNAL;
+
+COMMENT ON COLUMN muster.crls.crl IS 'DER; public. With parts: without their octets, which belong at entries_at';
+
+COMMENT ON COLUMN muster.crls.base IS 'number of the CRL that was made of all revocations; later ones have its parts and more';
 
 CREATE TABLE muster.cross_certificates (
     tenant_id uuid NOT NULL,
@@ -1072,6 +1092,9 @@ ALTER TABLE ONLY muster.claims
 ALTER TABLE ONLY muster.connect_positions
     ADD CONSTRAINT connect_positions_pk PRIMARY KEY (epoch, partition);
 
+ALTER TABLE ONLY muster.crl_parts
+    ADD CONSTRAINT crl_parts_pk PRIMARY KEY (issuer_id, shard, base, part);
+
 ALTER TABLE ONLY muster.crls
     ADD CONSTRAINT crls_pk PRIMARY KEY (issuer_id, shard);
 
@@ -1293,6 +1316,9 @@ ALTER TABLE ONLY muster.bulk_revocations
 
 ALTER TABLE ONLY muster.claims
     ADD CONSTRAINT claims_tenant_known FOREIGN KEY (tenant_id) REFERENCES muster.tenants(id);
+
+ALTER TABLE ONLY muster.crl_parts
+    ADD CONSTRAINT crl_parts_issuer_known FOREIGN KEY (issuer_id) REFERENCES muster.issuers(id);
 
 ALTER TABLE ONLY muster.crls
     ADD CONSTRAINT crls_issuer_known FOREIGN KEY (issuer_id) REFERENCES muster.issuers(id);
@@ -1714,6 +1740,8 @@ GRANT SELECT ON TABLE muster.claims TO muster_system;
 GRANT UPDATE(uses) ON TABLE muster.claims TO muster_tenant;
 
 GRANT UPDATE(revoked_at) ON TABLE muster.claims TO muster_tenant;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.crl_parts TO muster_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.crls TO muster_system;
 

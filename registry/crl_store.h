@@ -29,14 +29,6 @@ struct CrlId {
   friend auto operator<=>(const CrlId&, const CrlId&) = default;
 };
 
-// visit_revoked shows the revoked certificates and intents of one shard that were not expired before `expired_before`,
-// by serial, a part at a time: a revocation that commits meanwhile may be missed, and then begin_crl's snapshot did not
-// see it either. An entry stays on at least one CRL after expiry [RFC5280 3.3]: the caller goes back two periods.
-// An error of `visit` ends it.
-using RevokedVisitor = std::function<Result<void>(BytesView serial, UtcTime revoked_at, RevocationReason reason)>;
-Result<void> visit_revoked(db::Transaction& tx, const CrlId& crl, UtcTime expired_before, const RevokedVisitor& visit);
-Result<std::vector<RevokedEntry>> list_revoked(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard,
-                                               UtcTime expired_before);
 // Removes what expired so long ago that no CRL lists it; OCSP reads the certificates themselves. Returns how many.
 Result<std::size_t> forget_revocations(db::Transaction& tx, UtcTime expired_before);
 
@@ -51,11 +43,23 @@ struct CrlOrigin {
 // Waits until nobody else builds this CRL and keeps others waiting until the transaction's end.
 Result<CrlOrigin> begin_crl(db::Transaction& tx, const CrlId& crl);
 
+// visit_revoked shows the revoked certificates and intents of one shard that `origin` saw and that were not expired
+// before `expired_before`, in no order. An entry stays on at least one CRL after expiry [RFC5280 3.3]: the caller goes
+// back two periods. An error of `visit` ends it.
+using RevokedVisitor = std::function<Result<void>(BytesView serial, UtcTime revoked_at, RevocationReason reason)>;
+Result<void> visit_revoked(db::Transaction& tx, const CrlId& crl, const CrlOrigin& origin, UtcTime expired_before,
+                           const RevokedVisitor& visit);
+// Those that `origin` saw and the stored CRL's origin did not, at most `limit`.
+Result<std::vector<RevokedEntry>> list_news(db::Transaction& tx, const CrlId& crl, const CrlOrigin& origin,
+                                            std::size_t limit);
+
 struct CrlState {
   std::uint64_t number = 0;
   UtcTime this_update{};
   UtcTime next_update{};
   bool outdated = false;  // something was revoked that it does not list
+  bool is_in_parts = false;
+  bool is_of_this_cluster = false;  // its origin says something about this one's transactions
 };
 // The stored CRL without its octets. Empty: none yet.
 Result<std::optional<CrlState>> look_at_crl(db::Transaction& tx, const CrlId& crl);
@@ -63,15 +67,32 @@ Result<std::optional<CrlState>> look_at_crl(db::Transaction& tx, const CrlId& cr
 // Takes the next number: max(previous + 1, `now` in seconds). Reason: issuer.not_found.
 Result<std::uint64_t> take_crl_number(db::Transaction& tx, const IssuerId& issuer, UtcTime now);
 
+// CrlLayout says how the octets of a CRL are kept. The entries of a large one lie in parts: the CRL that is made of all
+// revocations begins a base, and each one after it adds a part.
+struct CrlLayout {
+  std::uint64_t base = 0;  // number of the CRL that began it
+  UtcTime base_at{};
+  std::uint32_t parts = 0;       // 0: in one piece, without a base
+  std::uint64_t entries = 0;     // how many
+  std::size_t entries_at = 0;    // where the first one begins in the DER
+  std::size_t entries_size = 0;  // octets of all
+  friend bool operator==(const CrlLayout&, const CrlLayout&) = default;
+};
 struct StoredCrl {
   std::uint64_t number = 0;
   UtcTime this_update{};
   UtcTime next_update{};
   Bytes crl;  // DER
+  CrlLayout layout;
 };
-// Keeps the one with the higher number.
-Result<void> store_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard, const StoredCrl& crl,
-                       const CrlOrigin& origin);
+// Keeps the one with the higher number. `kept_parts`: so many of its parts are stored already, of `kept_size` octets.
+struct KeptParts {
+  std::uint32_t parts = 0;
+  std::size_t size = 0;
+};
+// Splits what is new into parts of a few MiB and sets layout.parts. Reasons: database.*.
+Result<void> store_crl(db::Transaction& tx, const CrlId& id, StoredCrl& crl, const CrlOrigin& origin,
+                       const KeptParts& kept = {});
 Result<std::optional<StoredCrl>> find_crl(db::Transaction& tx, const IssuerId& issuer, std::uint32_t shard);
 
 // Intents older than `before` whose certificate was never stored: a crash between reserving and storing. doctor shows

@@ -4,6 +4,7 @@
 
 #include "core/encoding.h"
 #include "integration/enroll/enroll_lab.h"
+#include "registry/certificate_store.h"
 #include "support/process.h"
 #include "support/temp_folder.h"
 #include "x509/certificate.h"
@@ -42,6 +43,18 @@ class CrlTest : public EnrollLab {
                     .value();
     EXPECT_TRUE(made->initialise_deployment().ok());
     return made;
+  }
+  void fill(const IssuerId& issuer, int count, int first = 1) {
+    database.execute(
+        "INSERT INTO muster.revocations (issuer_id, crl_shard, serial, revoked_at, reason, not_after) SELECT '" +
+        issuer.text() +
+        "', 0, decode('40' || lpad(to_hex(n), 38, '0'), 'hex'), now(), (ARRAY[0, 1, 4, 5])[1 + n % 4], now() + "
+        "interval '1 year' FROM generate_series(" +
+        std::to_string(first) + ", " + std::to_string(first + count - 1) + ") AS n");
+  }
+  // The number of the CRL that the stored one was added to.
+  std::string stored(const IssuerId& issuer) {
+    return database.execute("SELECT base FROM muster.crls WHERE issuer_id = '" + issuer.text() + "'");
   }
   IssuerId issuer_of(const LabTenant& tenant) { return authority->ensure_tenant_issuer(platform, tenant.id)->id; }
 };
@@ -150,14 +163,46 @@ TEST_F(CrlTest, ARetiredIssuersListIsStillServed) {
   EXPECT_TRUE(serials(crl(*authority, issuer, 0)).contains(issued.serial_hex));
 }
 
+// A large list is added to; whoever adds, and whatever commits when, each entry stands there once.
+TEST_F(CrlTest, WhatIsRevokedLaterIsAddedToALargeList) {
+  const IssuerId issuer = issuer_of(acme);
+  fill(issuer, 6'000);
+  const auto first = enrol(acme, "first");
+  const auto slow = enrol(acme, "slow");
+  const auto other = make_authority();
+  ASSERT_TRUE(other->initialise_deployment().ok());
+  EXPECT_EQ(crl(*authority, issuer, 0).entries.size(), 6'000u);
+  const auto base = stored(issuer);
+
+  revoke(acme, first);
+  EXPECT_EQ(crl(*other, issuer, 0).entries.size(), 6'001u) << "from what the registry keeps";
+  EXPECT_EQ(stored(issuer), base) << "the base stays";
+  const auto revoked =
+      db::run_in_transaction(*pool, db::Scope::of_tenant(acme.id), [&](db::Transaction& tx) -> Result<void> {
+        MUSTER_TRY_VOID(
+            registry::revoke_certificate(tx, acme.id, slow.id, {registry::RevocationReason::kSuperseded, clock.now()}));
+        fill(issuer, 1, 6'001);  // commits before this transaction
+        authority->note_revocation();
+        EXPECT_EQ(crl(*authority, issuer, 0).entries.size(), 6'002u);
+        return {};
+      });
+  ASSERT_TRUE(revoked.ok()) << to_log_text(revoked.error());
+  authority->note_revocation();
+  const x509::Crl list = crl(*authority, issuer, 0);
+  EXPECT_EQ(list.entries.size(), 6'003u);
+  EXPECT_EQ(serials(list).size(), 6'003u);
+  EXPECT_TRUE(serials(list).contains(slow.serial_hex));
+  EXPECT_EQ(stored(issuer), base);
+
+  clock.advance(std::chrono::days(4));
+  EXPECT_EQ(serials(crl(*authority, issuer, 0)).size(), 6'003u);
+  EXPECT_NE(stored(issuer), base) << "half a period later it is made of all again";
+}
+
 TEST_F(CrlTest, TwentyThousandEntriesAreCompleteAndOpensslReadsThem) {
   const IssuerId issuer = issuer_of(acme);
   // As a million would be, but for the certificates themselves: the list is made of this table alone.
-  database.execute(
-      "INSERT INTO muster.revocations (issuer_id, crl_shard, serial, revoked_at, reason, not_after) SELECT '" +
-      issuer.text() +
-      "', 0, decode('40' || lpad(to_hex(n), 38, '0'), 'hex'), now(), (ARRAY[0, 1, 4, 5])[1 + n % 4], now() + "
-      "interval '1 year' FROM generate_series(1, 20000) AS n");
+  fill(issuer, 20'000);
 
   const auto published = authority->crl(issuer, 0);
 

@@ -16,6 +16,7 @@
 #include "db/transaction.h"
 #include "registry/certificate_store.h"
 #include "registry/change_store.h"
+#include "registry/crl_store.h"
 #include "registry/device_store.h"
 #include "registry/edge_store.h"
 #include "registry/entity_loader.h"
@@ -69,6 +70,19 @@ class RegistryTest : public ::testing::Test {
   template <typename Body>
   auto in_system(Body&& body) {
     return db::run_in_transaction(*pool_, db::Scope::system(), body);
+  }
+
+  // What a CRL of shard 0 would list.
+  std::vector<Bytes> revoked_serials(const IssuerId& issuer) {
+    std::vector<Bytes> serials;
+    must(in_system([&](Transaction& tx) -> Result<void> {
+      MUSTER_TRY(const CrlOrigin origin, begin_crl(tx, {issuer, 0}));
+      return visit_revoked(tx, {issuer, 0}, origin, kNow, [&](BytesView serial, UtcTime, RevocationReason) {
+        serials.emplace_back(serial.begin(), serial.end());
+        return Result<void>{};
+      });
+    }));
+    return serials;
   }
 
   Tenant make_tenant(const std::string& name) {

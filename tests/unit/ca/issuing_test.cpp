@@ -246,12 +246,5 @@ TEST_F(Issuing, CrlPassesOpensslAndOurParser) {
   EXPECT_NE(text.find("Key Compromise"), std::string::npos);
 }
 
-TEST(CrlNumber, GrowsWithTheClockAndNeverGoesBack) {
-  const UtcTime now{std::chrono::seconds{1000}};
-  EXPECT_EQ(next_crl_number(5, now), 1000u);
-  EXPECT_EQ(next_crl_number(1000, now), 1001u);
-  EXPECT_EQ(next_crl_number(9999, now), 10000u);
-}
-
 }  // namespace
 }  // namespace muster::ca
