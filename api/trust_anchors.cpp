@@ -114,20 +114,32 @@ Result<enroll::NewTrustAnchor> read_new(const Call& call) {
   return request;
 }
 
+void write_code(JsonWriter& out, const enroll::MadeTrustAnchor& made) {
+  out.key("verification").object([&] {
+    out.field("code", made.code).field("expires_at", to_rfc3339(made.row.code_expires_at.value_or(UtcTime{})));
+  });
+}
+
 Result<http::Response> create(Call& call) {
   MUSTER_TRY(const auto request, read_new(call));
   MUSTER_TRY(const auto made, anchors_of(call).create(call.who.caller, call.tenant().id, request));
   JsonWriter out;
   out.object([&] {
     write_fields(out, made.row);
-    out.key("verification").object([&] {
-      out.field("code", made.code).field("expires_at", to_rfc3339(made.row.code_expires_at.value_or(UtcTime{})));
-    });
+    write_code(out, made);
   });
   http::Response response = http::json_response(201, out.take());
   response.headers.emplace_back("location",
                                 "/v1/tenants/" + call.tenant().name + "/trust-anchors/" + made.row.id.text());
   return response;
+}
+
+Result<http::Response> renew_code(Call& call) {
+  MUSTER_TRY(const IssuerId id, anchor_id(call));
+  MUSTER_TRY(const auto made, anchors_of(call).renew_code(call.who.caller, call.tenant().id, id));
+  JsonWriter out;
+  out.object([&] { write_code(out, made); });
+  return http::json_response(201, out.take());
 }
 
 // A tenant has a handful: one page, no cursor.
@@ -289,6 +301,7 @@ void add_trust_anchors(Operations& operations) {
   operations.push_back({"PATCH", one, write, update, Replay::kAnswer});
   operations.push_back({"DELETE", one, write, remove});
   operations.push_back({"POST", one + "/verification", write, verify, Replay::kAnswer});
+  operations.push_back({"POST", one + "/verification-code", write, renew_code, Replay::kRefuse});
   operations.push_back({"POST", one + "/devices", write, bind_device, Replay::kAnswer});
   operations.push_back({"GET", one + "/devices", read, list_devices, Replay::kNone, {"limit", "cursor"}});
   operations.push_back({"DELETE", one + "/devices/{device}", write, unbind_device});

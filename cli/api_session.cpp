@@ -89,15 +89,29 @@ Result<nlohmann::json> ApiSession::call(const std::string& method, const std::st
   request.method = method;
   request.target = target;
   if (!body.is_null()) request.body = body.dump();
+  return send(request);
+}
+
+Result<nlohmann::json> ApiSession::upload(const std::string& target, std::string octets) {
+  http::ClientRequest request;
+  request.method = "POST";
+  request.target = target;
+  request.body = std::move(octets);
+  request.content_type = "application/octet-stream";
+  return send(request);
+}
+
+Result<nlohmann::json> ApiSession::send(const http::ClientRequest& request) {
   MUSTER_TRY(const http::ClientResponse response, client_.send(request));
   nlohmann::json answer;
   if (!response.body.empty()) answer = nlohmann::json::parse(response.body, nullptr, false);
   if (response.status >= 400) {
     return Error{ErrorCode::kFailedPrecondition, kServerRefused,
-                 method + " " + target + ": " + refusal(response, answer)};
+                 request.method + " " + request.target + ": " + refusal(response, answer)};
   }
   if (answer.is_discarded()) {
-    return Error{ErrorCode::kCorrupt, kAnswerMalformed, method + " " + target + ": the answer is not JSON"};
+    return Error{ErrorCode::kCorrupt, kAnswerMalformed,
+                 request.method + " " + request.target + ": the answer is not JSON"};
   }
   return answer;
 }

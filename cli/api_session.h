@@ -37,12 +37,15 @@ class ApiSession {
   // server.answer_malformed.
   Result<nlohmann::json> call(const std::string& method, const std::string& target, const nlohmann::json& body);
   Result<nlohmann::json> get(const std::string& target);
+  // Posts octets that are not JSON; result as call().
+  Result<nlohmann::json> upload(const std::string& target, std::string octets);
   // The octets of an answer that is not JSON. Reasons as call().
   Result<std::string> fetch(const std::string& target);
   // All pages of a list.
   Result<std::vector<nlohmann::json>> list(const std::string& target);
 
  private:
+  Result<nlohmann::json> send(const http::ClientRequest& request);
   explicit ApiSession(http::Client client) : client_(std::move(client)) {}
   http::Client client_;
 };

@@ -37,6 +37,9 @@ std::string broker_config_text(const BrokerConfig& config) {
   out += "plugin " + config.plugin_file + "\n";
   out += "plugin_opt_broker_config " + config.config_path + "\n";
   out += "plugin_opt_trust_domain " + config.trust_domain + "\n";
+  if (!config.server_name_suffix.empty()) {
+    out += "plugin_opt_server_name_suffix " + config.server_name_suffix + "\n";
+  }
   out += "plugin_opt_snapshot_folder " + config.snapshot_folder + "\n";
   out += "plugin_opt_state_file " + config.state_file + "\n";
   out += "plugin_opt_heartbeat_key_file " + config.heartbeat_key_file + "\n";

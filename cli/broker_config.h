@@ -15,6 +15,7 @@ struct BrokerConfig {
   std::string key_file;
   std::string plugin_file;
   std::string trust_domain;
+  std::string server_name_suffix;  // "{tenant}.{suffix}" as TLS server name picks the tenant; empty: never
   std::string snapshot_folder;
   std::string state_file;
   std::string wal_folder;

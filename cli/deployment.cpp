@@ -100,7 +100,8 @@ Result<void> Deployment::join() {
   MUSTER_TRY(ApiSession api, ApiSession::open(server_options()));
   // A join that was killed in the middle leaves an edge that never came: it is removed, its name is free again.
   (void)api.call("DELETE", "/v1/edges/local", nullptr).ok();
-  const nlohmann::json edge{{"name", "local"}, {"broker_names", {"localhost", "127.0.0.1"}}};
+  const nlohmann::json edge{{"name", "local"},
+                            {"broker_names", {"localhost", "127.0.0.1", std::string("*.") + kLocalTrustDomain}}};
   MUSTER_TRY(const nlohmann::json created, api.call("POST", "/v1/edges", edge));
   EdgeJoinRequest request;
   request.server_url = "https://127.0.0.1:" + std::to_string(folder_.ports().rest);

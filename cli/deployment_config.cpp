@@ -80,6 +80,7 @@ Result<void> write_broker_config(const FolderPaths& paths, const Ports& ports) {
   broker.key_file = paths.at("pki/broker.key");
   MUSTER_TRY(broker.plugin_file, find_broker_plugin());
   broker.trust_domain = kLocalTrustDomain;
+  broker.server_name_suffix = kLocalTrustDomain;
   broker.snapshot_folder = paths.snapshot();
   broker.state_file = paths.at("edge/plugin-state/state");
   broker.heartbeat_key_file = paths.heartbeat_key();

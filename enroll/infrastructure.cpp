@@ -44,11 +44,16 @@ bool is_dns_name(std::string_view name) {
   }
 }
 
+// [RFC9525 6.3] '*' is a whole label, the leftmost: brokers are called "{tenant}.{suffix}". At least two labels follow.
+bool is_wildcard(std::string_view name) {
+  return name.starts_with("*.") && is_dns_name(name.substr(2)) && name.find('.', 2) != std::string_view::npos;
+}
+
 std::optional<x509::GeneralName> server_name(const std::string& text) {
   char address[16];
   if (inet_pton(AF_INET, text.c_str(), address) == 1) return x509::GeneralName{kIpTag, std::string(address, 4)};
   if (inet_pton(AF_INET6, text.c_str(), address) == 1) return x509::GeneralName{kIpTag, std::string(address, 16)};
-  if (is_dns_name(text)) return x509::GeneralName{kDnsTag, text};
+  if (is_dns_name(text) || is_wildcard(text)) return x509::GeneralName{kDnsTag, text};
   return std::nullopt;
 }
 

@@ -24,6 +24,8 @@ using registry::TrustAnchorStatus;
 constexpr std::chrono::hours kCodeLife{24};
 constexpr std::string_view kCodePrefix = "muster-proof-";  // 13 + 32 characters: a CN has room for 64
 
+std::string new_code() { return std::string(kCodePrefix) + to_hex(random_bytes(16)); }
+
 Error conflict(std::string_view reason) { return Error{ErrorCode::kConflict, reason, {}}; }
 
 registry::AuditEvent anchor_event(const AuthorityContext& context, const Caller& caller, const TrustAnchorRow& anchor,
@@ -123,7 +125,7 @@ Result<MadeTrustAnchor> TrustAnchors::create(const Caller& caller, const TenantI
   MUSTER_TRY_VOID(check_prefix(request.prefix));
   MUSTER_TRY_VOID(check_self_registration(request.self_registration));
   MUSTER_TRY_VOID(check_crl_source(request.crl));
-  MadeTrustAnchor made{to_row(tenant, request, certificates), std::string(kCodePrefix) + to_hex(random_bytes(16))};
+  MadeTrustAnchor made{to_row(tenant, request, certificates), new_code()};
   made.row.code_sha256 = x509::sha256(as_bytes(made.code));
   made.row.code_expires_at = now + kCodeLife;
   MUSTER_TRY(made.row, db::run_in_transaction(context_.pool, db::Scope::of_tenant(tenant),
@@ -136,6 +138,23 @@ Result<MadeTrustAnchor> TrustAnchors::create(const Caller& caller, const TenantI
                                                 return row;
                                               }));
   return made;
+}
+
+Result<MadeTrustAnchor> TrustAnchors::renew_code(const Caller& caller, const TenantId& tenant,
+                                                 const IssuerId& id) const {
+  MUSTER_TRY_VOID(require_tenant_admin(caller, tenant));
+  const std::string code = new_code();
+  const UtcTime expires_at = context_.clock.now() + kCodeLife;
+  return db::run_in_transaction(
+      context_.pool, db::Scope::of_tenant(tenant), [&](db::Transaction& tx) -> Result<MadeTrustAnchor> {
+        MUSTER_TRY(auto row, registry::lock_trust_anchor(tx, tenant, id));
+        MUSTER_TRY(const bool renewed, registry::renew_code(tx, tenant, id, x509::sha256(as_bytes(code)), expires_at));
+        if (!renewed) return conflict(reasons::kAnchorVerified);
+        row.code_expires_at = expires_at;
+        MUSTER_TRY_VOID(
+            registry::append_audit_event(tx, anchor_event(context_, caller, row, "trust_anchor.renew_code")));
+        return MadeTrustAnchor{std::move(row), code};
+      });
 }
 
 Result<TrustAnchorRow> TrustAnchors::verify(const Caller& caller, const TenantId& tenant, const IssuerId& id,

@@ -49,6 +49,9 @@ class TrustAnchors {
   // Reasons: trust_anchor.invalid, .not_a_ca, .not_valid, .key_weak, .key_refused, .intermediate_unsigned,
   // .field_invalid, .key_exists, .limit_reached, .name_limit_reached, tenant.*.
   Result<MadeTrustAnchor> create(const Caller& caller, const TenantId& tenant, const NewTrustAnchor& request) const;
+  // Another code for an unverified anchor, good for a day; the one before is not good any more. Reasons:
+  // trust_anchor.not_found, .already_verified.
+  Result<MadeTrustAnchor> renew_code(const Caller& caller, const TenantId& tenant, const IssuerId& id) const;
   // `certificate_pem`: signed by the anchor's key, in force now, with the code as its one CN. Reasons:
   // trust_anchor.not_found, .already_verified, .code_expired, .proof_invalid, .proof_code_differs, certificate.*.
   Result<registry::TrustAnchorRow> verify(const Caller& caller, const TenantId& tenant, const IssuerId& id,

@@ -53,6 +53,10 @@ const db::Statement kRedeem{
     "UPDATE muster.trust_anchors SET status = 'active', verified_at = $4::timestamptz, code_sha256 = NULL,"
     " code_expires_at = NULL WHERE tenant_id = $1::uuid AND id = $2::uuid AND status = 'unverified'"
     " AND code_sha256 = $3::bytea AND code_expires_at >= $4::timestamptz"};
+const db::Statement kRenewCode{
+    "renew_anchor_code",
+    "UPDATE muster.trust_anchors SET code_sha256 = $3::bytea, code_expires_at = $4::timestamptz"
+    " WHERE tenant_id = $1::uuid AND id = $2::uuid AND status = 'unverified'"};
 const db::Statement kUpdate{
     "update_trust_anchor",
     "UPDATE muster.trust_anchors SET status = $3, self_registration = $4::boolean, max_devices = $5::integer,"
@@ -195,6 +199,12 @@ Result<bool> redeem_code(db::Transaction& tx, const TenantId& tenant, const Issu
   if (redeemed.affected() == 0) return false;
   announce_anchor(tx, tenant, id);
   return true;
+}
+
+Result<bool> renew_code(db::Transaction& tx, const TenantId& tenant, const IssuerId& id, const Sha256& code,
+                        UtcTime expires_at) {
+  MUSTER_TRY(const auto renewed, db::run(tx, kRenewCode, {tenant, id, code, expires_at}));
+  return renewed.affected() > 0;
 }
 
 Result<void> update_trust_anchor(db::Transaction& tx, const TrustAnchorRow& anchor) {

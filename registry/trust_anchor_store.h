@@ -87,6 +87,9 @@ Result<std::vector<TrustAnchorRow>> list_trust_anchors(db::Transaction& tx, cons
 // did. One statement, so of two at once one gets it.
 Result<bool> redeem_code(db::Transaction& tx, const TenantId& tenant, const IssuerId& id, const Sha256& code,
                          UtcTime now);
+// Gives an unverified anchor another code, so that the one before is good for nothing; false: it is not unverified.
+Result<bool> renew_code(db::Transaction& tx, const TenantId& tenant, const IssuerId& id, const Sha256& code,
+                        UtcTime expires_at);
 // Stores status, self-registration, CRL rule and CRL source. Announces. Reason: trust_anchor.not_found.
 Result<void> update_trust_anchor(db::Transaction& tx, const TrustAnchorRow& anchor);
 // Removes the anchor with its CRLs, revocations and credentials; the devices stay. Reason: trust_anchor.not_found.

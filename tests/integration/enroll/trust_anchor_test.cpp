@@ -120,6 +120,23 @@ TEST_F(TrustAnchorTest, AnExpiredCodeProvesNothing) {
   clock.advance(std::chrono::hours(25));
   EXPECT_EQ(told(anchors().verify(acme.admin, acme.id, made->row.id, proof(root_, made->code, 3 * 86400))),
             "trust_anchor.code_expired");
+
+  const auto renewed = anchors().renew_code(acme.admin, acme.id, made->row.id);
+  ASSERT_TRUE(renewed.ok()) << to_log_text(renewed.error());
+  EXPECT_EQ(told(anchors().verify(acme.admin, acme.id, made->row.id, proof(root_, made->code, 3 * 86400))),
+            "trust_anchor.proof_code_differs");
+  EXPECT_EQ(told(anchors().verify(acme.admin, acme.id, made->row.id, proof(root_, renewed->code, 3 * 86400))), "ok");
+}
+
+TEST_F(TrustAnchorTest, AnotherCodeIsForItsTenantAndForAnchorsThatNobodyHasProved) {
+  const auto made = create(acme, pem_of(root_));
+  const IssuerId id = made->row.id;
+
+  EXPECT_EQ(told(anchors().renew_code(acme.factory, acme.id, id)), "enroll.caller_forbidden");
+  EXPECT_EQ(told(anchors().renew_code(beta.admin, acme.id, id)), "enroll.caller_forbidden");
+  EXPECT_EQ(told(anchors().renew_code(beta.admin, beta.id, id)), "trust_anchor.not_found");
+  EXPECT_EQ(told(anchors().verify(acme.admin, acme.id, id, proof(root_, made->code))), "ok");
+  EXPECT_EQ(told(anchors().renew_code(acme.admin, acme.id, id)), "trust_anchor.already_verified");
 }
 
 TEST_F(TrustAnchorTest, OfTwoAtOnceOneRedeemsTheCode) {
