@@ -16,19 +16,21 @@ namespace {
 Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDenied, reason, {}}; }
 
 // Certificates that we issued.
-Result<PeerEvidence> verify_own(const PresentedChain& chain, const std::vector<BytesView>& names,
-                                const IdentityState& state, const TrustDomain& trust_domain, UtcTime now) {
+Result<PeerEvidence> verify_own(const PresentedChain& chain, const x509::Certificate& leaf,
+                                const std::vector<x509::Certificate>& presented, const IdentityState& state,
+                                const TrustDomain& trust_domain, UtcTime now) {
+  std::vector<BytesView> names = {leaf.issuer()};
+  for (const x509::Certificate& certificate : presented) names.push_back(certificate.issuer());
   std::vector<Anchor> anchors = state.anchors->candidates(names);
   if (anchors.empty()) return refused(x509::reasons::kChainAnchorUnknown);
   if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
   std::vector<x509::TrustAnchor> trust;
   for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
 
-  MUSTER_TRY(const auto device, x509::verify_device_chain({.leaf = chain.leaf,
-                                                           .intermediates = chain.others,
-                                                           .anchors = trust,
-                                                           .trust_domain = trust_domain,
-                                                           .now = now}));
+  MUSTER_TRY(
+      const auto device,
+      x509::verify_device_chain(x509::ParsedDeviceChain{
+          .leaf = leaf, .intermediates = presented, .anchors = trust, .trust_domain = trust_domain, .now = now}));
   const Anchor& anchor = anchors.at(device.anchor_index);
   const Sha256 key = anchor.trust.certificate().spki_sha256();
   if (!chain.tenant) {
@@ -56,14 +58,12 @@ Result<PeerEvidence> verify_peer(const PresentedChain& chain, const IdentityStat
                                  const TrustDomain& trust_domain, UtcTime now) {
   MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.leaf));
   if (chain.others.size() > x509::kMaxPresented + 1) return refused(x509::reasons::kChainTooManyPresented);
-  std::vector<x509::Certificate> presented;  // keeps the names alive
-  std::vector<BytesView> names = {leaf.issuer()};
+  std::vector<x509::Certificate> presented;
   for (const BytesView der : chain.others) {
     MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
     presented.push_back(std::move(certificate));
-    names.push_back(presented.back().issuer());
   }
-  auto own = verify_own(chain, names, state, trust_domain, now);
+  auto own = verify_own(chain, leaf, presented, state, trust_domain, now);
   if (own.ok()) return own;
   auto external = verify_external_peer(chain, leaf, presented, state, now);
   return external ? std::move(*external) : std::move(own);

@@ -28,18 +28,24 @@ Result<std::vector<Certificate>> parse_presented(const DeviceChainRequest& reque
 }  // namespace
 
 Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request) {
-  if (request.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});
+  if (request.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});  // before parsing
   const auto leaf = Certificate::parse_der(request.leaf);
   if (!leaf.ok()) return deny(leaf.error().reason, "leaf");
   MUSTER_TRY(const auto intermediates, parse_presented(request));
+  return verify_device_chain(
+      ParsedDeviceChain{*leaf, intermediates, request.anchors, request.trust_domain, request.now});
+}
+
+Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& request) {
+  if (request.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});
   const ChainPolicy policy{ChainPurpose::kDevice, request.trust_domain, request.now};
-  ChainReport report = verify_chain(*leaf, intermediates, request.anchors, policy);
+  ChainReport report = verify_chain(request.leaf, request.intermediates, request.anchors, policy);
   if (!report.valid()) {
     const ChainFinding& first = report.findings.front();
     return deny(first.reason, "certificate " + std::to_string(first.certificate_index) + " " + first.parameter);
   }
-  return DeviceChain{leaf->id(),       leaf->spki_sha256(),  std::move(*report.principal),
-                     report.not_after, *report.anchor_index, report.length};
+  return DeviceChain{request.leaf.id(), request.leaf.spki_sha256(), std::move(*report.principal),
+                     report.not_after,  *report.anchor_index,       report.length};
 }
 
 }  // namespace muster::x509

@@ -16,6 +16,7 @@
 #include "core/record.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "x509/certificate.h"
 #include "x509/trust_anchor.h"
 
 namespace muster::x509 {
@@ -38,6 +39,15 @@ struct DeviceChainRequest {
   UtcTime now;
 };
 
+// The same of certificates that were parsed already.
+struct ParsedDeviceChain {
+  const Certificate& leaf;
+  std::span<const Certificate> intermediates;
+  std::span<const TrustAnchor> anchors;
+  const TrustDomain& trust_domain;
+  UtcTime now;
+};
+
 // verify_device_chain verifies leaf → intermediates → anchor by key and reads the device's name from the leaf. One
 // signature check a link when the presented order is usual; never more than kMaxSignatureChecks. Sizes and counts are
 // checked before any cryptography. The anchor's own validity, path length and name constraints hold as well.
@@ -47,5 +57,6 @@ struct DeviceChainRequest {
 // chain.key_usage_missing, chain.path_length_exceeded, chain.name_constraint_violated, identity.uri_unexpected.
 // Thread-safe.
 Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request);
+Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& request);
 
 }  // namespace muster::x509
