@@ -12,6 +12,8 @@ bool tenant_admin_may(Action action) {
     case Action::kDeviceRead:
     case Action::kDeviceUpdate:
     case Action::kDeviceDelete:
+    case Action::kCommandSend:
+    case Action::kCommandRead:
     case Action::kCertificateIssue:
     case Action::kCertificateRead:
     case Action::kCertificateRevoke:
@@ -62,6 +64,7 @@ bool auditor_may(Action action) {
     case Action::kTenantList:
     case Action::kTenantRead:
     case Action::kDeviceRead:
+    case Action::kCommandRead:
     case Action::kCertificateRead:
     case Action::kCertificateValidate:
     case Action::kPolicyRead:
@@ -76,6 +79,16 @@ bool auditor_may(Action action) {
     case Action::kAuditRead:
     case Action::kEdgeRead:
     case Action::kMetricsRead: return true;
+    default: return false;
+  }
+}
+
+bool application_may(Action action) {
+  switch (action) {
+    case Action::kStreamRead:
+    case Action::kDeviceRead:
+    case Action::kCommandSend:
+    case Action::kCommandRead: return true;
     default: return false;
   }
 }
@@ -99,8 +112,8 @@ bool role_allows(enroll::CallerRole role, Action action) {
     case enroll::CallerRole::kTenantAdmin: return tenant_admin_may(action);
     case enroll::CallerRole::kFactory: return factory_may(action);
     case enroll::CallerRole::kAuditor: return auditor_may(action);
-    case enroll::CallerRole::kApplication: return action == Action::kStreamRead || action == Action::kDeviceRead;
     case enroll::CallerRole::kBroker: return action == Action::kBrokerAsk;
+    case enroll::CallerRole::kApplication: return application_may(action);
     case enroll::CallerRole::kDevice: return device_may(action);
     case enroll::CallerRole::kClaim: return action == Action::kCertificateIssue;
     case enroll::CallerRole::kEdge: return false;   // edges have their own listener

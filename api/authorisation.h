@@ -21,6 +21,8 @@ enum class Action {
   kDeviceRead,
   kDeviceUpdate,
   kDeviceDelete,
+  kCommandSend,
+  kCommandRead,
   kCertificateIssue,
   kCertificateRead,
   kCertificateRevoke,

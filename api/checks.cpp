@@ -30,6 +30,7 @@ constexpr hours kInfrastructureWarning{14 * 24};
 constexpr minutes kEdgeSilence{5};
 constexpr minutes kAuditLag{2};
 constexpr hours kClaimAge{7 * 24};
+constexpr hours kRecentTrouble{24};
 constexpr std::size_t kMaxProfileFaults = 20;
 
 enum class Level { kOk, kWarning, kCritical };
@@ -123,6 +124,24 @@ Check check_edges(const registry::Backlog& silent) {
   return check;
 }
 
+Check check_lost_records(const registry::Backlog& lost) {
+  Check check{"lost records", Level::kOk, "no edge reported any within 24 hours"};
+  if (lost.count == 0) return check;
+  check.level = Level::kWarning;
+  check.detail = count_of(lost.count, "reports of records that could not be read from a WAL or stored, one of ") +
+                 to_rfc3339(*lost.oldest) + ": muster audit names the edges and sequences; look at their disks";
+  return check;
+}
+
+Check check_contested(const registry::Backlog& contested) {
+  Check check{"contested devices", Level::kOk, "no two brokers fought over a device within 24 hours"};
+  if (contested.count == 0) return check;
+  check.level = Level::kWarning;
+  check.detail = count_of(contested.count, "devices seem to be two each (device.contested in the audit):") +
+                 " revoke their certificates, or the edge that said so";
+  return check;
+}
+
 Check check_audit(const registry::Backlog& unchained, UtcTime now) {
   Check check{"audit chain", Level::kOk, "up to date"};
   if (!unchained.oldest || now - *unchained.oldest < kAuditLag) return check;
@@ -203,16 +222,28 @@ Result<std::vector<Check>> run_checks(db::Transaction& tx, UtcTime now) {
   MUSTER_TRY(const auto days, registry::count_expiring_by_day(tx, now, now + kExpiryHorizon));
   MUSTER_TRY(const auto infrastructure, registry::expiring_infrastructure(tx, now, now + kInfrastructureWarning));
   MUSTER_TRY(const auto silent, registry::silent_edges(tx, now - kEdgeSilence));
+  MUSTER_TRY(const auto lost, registry::lost_records(tx, now - kRecentTrouble));
+  MUSTER_TRY(const auto contested, registry::contested_devices(tx, now - kRecentTrouble));
   MUSTER_TRY(const auto unchained, registry::unchained_audit_events(tx));
   MUSTER_TRY(const auto keks, registry::key_encryption_keys_in_use(tx));
   MUSTER_TRY(const auto claims, registry::open_claims(tx, now, now - kClaimAge));
   MUSTER_TRY(const auto faults, registry::list_profile_faults(tx, now, kMaxProfileFaults));
   MUSTER_TRY(const auto external_crls, registry::list_expired_crls(tx, now));
   MUSTER_TRY(const auto log, registry::read_transparency_extent(tx));
-  return std::vector{check_intents(orphans),      check_issuers(issuers, now),          check_crls(issuers, now),
-                     check_expiring(days, now),   check_infrastructure(infrastructure), check_edges(silent),
-                     check_audit(unchained, now), check_key_encryption_keys(keks),      check_claims(claims),
-                     check_profiles(faults),      check_external_crls(external_crls),   check_log(log)};
+  return std::vector{check_intents(orphans),
+                     check_issuers(issuers, now),
+                     check_crls(issuers, now),
+                     check_expiring(days, now),
+                     check_infrastructure(infrastructure),
+                     check_edges(silent),
+                     check_audit(unchained, now),
+                     check_key_encryption_keys(keks),
+                     check_claims(claims),
+                     check_profiles(faults),
+                     check_external_crls(external_crls),
+                     check_log(log),
+                     check_lost_records(lost),
+                     check_contested(contested)};
 }
 
 Result<http::Response> checks(Call& call) {

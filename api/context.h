@@ -16,6 +16,7 @@
 namespace muster::api {
 
 class ChangeWaiter;
+class OrderWaiter;
 
 // ApiContext is what handlers need; everything in it is thread-safe and outlives the listeners.
 struct ApiContext {
@@ -30,6 +31,7 @@ struct ApiContext {
   RateLimiter& by_source;            // everybody else, by address
   std::atomic<int>& stream_waiters;  // long polls of the records endpoint that hold a thread now
   const std::atomic<bool>& stopping;
+  OrderWaiter& orders;
 };
 
 }  // namespace muster::api

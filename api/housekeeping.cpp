@@ -13,10 +13,12 @@
 #include "registry/batch_store.h"
 #include "registry/bulk_revocation_store.h"
 #include "registry/change_store.h"
+#include "registry/command_store.h"
 #include "registry/crl_store.h"
 #include "registry/edge_store.h"
 #include "registry/idempotency_store.h"
 #include "registry/ocsp_store.h"
+#include "registry/session_store.h"
 #include "registry/tenant_store.h"
 
 namespace muster::api {
@@ -34,6 +36,8 @@ constexpr std::chrono::hours kKeepChanges{7 * 24};  // an edge that was away for
 constexpr std::chrono::hours kKeepEdgeEvents{30 * 24};
 constexpr std::chrono::hours kKeepBatches{7 * 24};
 constexpr std::chrono::hours kKeepIntents{24};
+constexpr std::chrono::hours kKeepCommands{7 * 24};  // past their expiry
+constexpr std::chrono::hours kKeepOrders{24};
 // Past notAfter. Longer than two periods of the longest validity that a CRL may have.
 constexpr std::chrono::days kKeepRevocations{800};
 constexpr std::chrono::days kKeepOcspResponders{30};
@@ -159,6 +163,8 @@ void Housekeeping::prune() {
       [&](db::Transaction& tx) { return registry::prune_ocsp_responders(tx, now - kKeepOcspResponders); });
   run("prune bulk revocations",
       [&](db::Transaction& tx) { return registry::prune_bulk_revocations(tx, now - kKeepBulkRevocations); });
+  run("prune commands", [&](db::Transaction& tx) { return registry::prune_commands(tx, now - kKeepCommands); });
+  run("prune orders", [&](db::Transaction& tx) { return registry::prune_edge_orders(tx, now - kKeepOrders); });
   run("prune intents", [&](db::Transaction& tx) { return registry::prune_intents(tx, now - kKeepIntents); });
 }
 

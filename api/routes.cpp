@@ -7,6 +7,7 @@ http::Router make_rest_router(ApiContext& context) {
   Operations operations;
   add_tenants(operations);
   add_devices(operations);
+  add_commands(operations);
   add_certificates(operations);
   add_batches(operations);
   add_policies(operations);
@@ -40,6 +41,7 @@ http::Router make_edges_router(ApiContext& context) {
   add_health(router);
   add_edge_stream(context, router);
   add_broker_questions_of_edges(context, router);
+  add_edge_sessions(context, router);
   return router;
 }
 

@@ -14,6 +14,7 @@ using Operations = std::vector<Operation>;
 
 void add_tenants(Operations& operations);
 void add_devices(Operations& operations);
+void add_commands(Operations& operations);
 void add_certificates(Operations& operations);
 void add_batches(Operations& operations);
 void add_policies(Operations& operations);
@@ -41,6 +42,7 @@ void add_ocsp(ApiContext& context, http::Router& router);              // /ocsp
 void add_transparency(ApiContext& context, http::Router& router);      // /checkpoint, /tile/…, /log-key
 void add_edge_join(ApiContext& context, http::Router& router);         // by join token
 void add_edge_stream(ApiContext& context, http::Router& router);       // by infrastructure certificate
+void add_edge_sessions(ApiContext& context, http::Router& router);     // the same: where devices are
 void add_broker_questions(ApiContext& context, http::Router& router);  // /v1/authn, /v1/authz, by token
 void add_broker_questions_of_edges(ApiContext& context, http::Router& router);  // by infrastructure certificate
 

@@ -8,6 +8,7 @@
 #include "api/change_waiter.h"
 #include "api/crl_fetching.h"
 #include "api/housekeeping.h"
+#include "api/order_waiter.h"
 #include "api/routes.h"
 #include "core/log.h"
 #include "http/server.h"
@@ -24,6 +25,7 @@ class HttpServer final : public Server {
         trust_domain_(std::move(trust_domain)),
         reader_(std::move(reader)),
         changes_(config_.database_url),
+        orders_(config_.database_url),
         by_caller_(config_.caller_rate),
         by_source_(config_.source_rate),
         context_{dependencies.pool,  dependencies.authority,
@@ -31,7 +33,7 @@ class HttpServer final : public Server {
                  trust_domain_,      *reader_,
                  changes_,           by_caller_,
                  by_source_,         stream_waiters_,
-                 stopping_} {}
+                 stopping_,          orders_} {}
   ~HttpServer() override { stop(); }
 
   Result<void> open();
@@ -51,6 +53,7 @@ class HttpServer final : public Server {
   const TrustDomain trust_domain_;
   const std::unique_ptr<ingest::TenantReader> reader_;
   ChangeWaiter changes_;
+  OrderWaiter orders_;
   RateLimiter by_caller_;
   RateLimiter by_source_;
   std::atomic<int> stream_waiters_{0};
@@ -105,6 +108,7 @@ void HttpServer::start() {
 void HttpServer::stop() {
   if (stopping_.exchange(true)) return;
   changes_.stop();
+  orders_.stop();
   for (const auto& listener : {&rest_, &edges_, &plain_}) {
     if (*listener) (*listener)->stop();
   }

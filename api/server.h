@@ -35,7 +35,7 @@ struct ServerConfig {
   std::string trust_domain = "muster.internal";
   http::OutsidePolicy crl_fetching;  // from where CRLs of tenants' own PKI may be fetched; nowhere by default
   std::size_t rest_threads = 64;
-  std::size_t edge_threads = 256;  // each edge holds one in its long poll
+  std::size_t edge_threads = 512;  // each edge holds two in its long polls
   RateLimit caller_rate{500, 2'000};
   RateLimit source_rate{50, 500};  // failed authentications and joins, per address
 };

@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "auth-plugin/broker_properties.h"
+
 namespace muster::auth_plugin {
 namespace {
 
@@ -16,7 +18,7 @@ std::string_view view_of(const char* text) { return text ? std::string_view(text
 // The broker's read functions copy and count: what they return goes back to its own allocator.
 std::string take(char* text) {
   std::string copy(view_of(text));
-  mosquitto_free(text);
+  broker_properties().release(text);
   return copy;
 }
 
@@ -37,20 +39,21 @@ ConnectFacts::ConnectFacts(const mosquitto* client)
 }
 
 MessageHeaders::MessageHeaders(const mosquitto_property* properties) {
-  for (const auto* at = properties; at && owned_.size() < kMaxHeaders; at = mosquitto_property_next(at)) {
-    const int kind = mosquitto_property_identifier(at);
+  const BrokerProperties& reader = broker_properties();
+  for (const auto* at = properties; at && owned_.size() < kMaxHeaders; at = reader.next(at)) {
+    const int kind = reader.identifier(at);
     char* name = nullptr;
     char* value = nullptr;
     void* data = nullptr;
     std::uint16_t size = 0;
-    if (kind == MQTT_PROP_CONTENT_TYPE && mosquitto_property_read_string(at, kind, &value, false)) {
+    if (kind == MQTT_PROP_CONTENT_TYPE && reader.read_string(at, kind, &value, false)) {
       add("content-type", take(value));
-    } else if (kind == MQTT_PROP_RESPONSE_TOPIC && mosquitto_property_read_string(at, kind, &value, false)) {
+    } else if (kind == MQTT_PROP_RESPONSE_TOPIC && reader.read_string(at, kind, &value, false)) {
       add("response-topic", take(value));
-    } else if (kind == MQTT_PROP_CORRELATION_DATA && mosquitto_property_read_binary(at, kind, &data, &size, false)) {
+    } else if (kind == MQTT_PROP_CORRELATION_DATA && reader.read_binary(at, kind, &data, &size, false)) {
       add("correlation-data", std::string(static_cast<const char*>(data), data ? size : 0));
-      mosquitto_free(data);
-    } else if (kind == MQTT_PROP_USER_PROPERTY && mosquitto_property_read_string_pair(at, kind, &name, &value, false)) {
+      reader.release(data);
+    } else if (kind == MQTT_PROP_USER_PROPERTY && reader.read_string_pair(at, kind, &name, &value, false)) {
       std::string key = take(name);
       add(key == "traceparent" ? key : "user:" + key, take(value));
     }

@@ -21,6 +21,7 @@
 #include "auth-plugin/journal.h"
 #include "auth-plugin/registration_spool.h"
 #include "auth-plugin/registry_standing.h"
+#include "auth-plugin/session_desk.h"
 #include "auth-plugin/session_table.h"
 #include "auth-plugin/tls_hook.h"
 #include "auth-plugin/topic_gate.h"
@@ -34,6 +35,7 @@ enum class Will : std::uint8_t { kSend, kSuppress };
 // What the gatekeeper asks of the broker, from TICK only.
 struct BrokerCalls {
   std::function<void(const std::string& username, Will will)> kick;
+  std::function<bool(const OutgoingCommand& command)> publish;  // to one connected client at QoS 1
 };
 
 struct ConnectView {
@@ -60,6 +62,8 @@ class Gatekeeper final : public HandshakeJudge {
     BrokerCalls broker;
     Journal::LogLine log_line;
     RegistrationSpool* registrations = nullptr;  // nullptr: nobody hears of devices that are not registered
+    SessionNewsWriter* news = nullptr;           // nullptr: this broker is the only one
+    OrderWatcher* orders = nullptr;
     std::size_t max_offline_sessions = 262144;
     std::size_t max_retained_topics = 262144;
   };
@@ -78,10 +82,12 @@ class Gatekeeper final : public HandshakeJudge {
   void disconnected(const void* context);
 
   TopicGate& topics() { return topics_; }
+  bool may_subscribe(const ClientView& client, std::string_view filter);
   PublishAnswer publish(const ClientView& client, const MessageView& message);
 
   // Between two rounds of the broker's loop. Cheap where there is nothing to do.
   void tick();
+  bool wants_another_round() { return desk_.take_has_published(); }
 
   std::size_t live_connections() const { return sessions_.live_count(); }
 
@@ -107,11 +113,13 @@ class Gatekeeper final : public HandshakeJudge {
   void recheck(const std::shared_ptr<Session>& session);
   void cut_expired();
   void cut(const std::shared_ptr<Session>& session, std::string_view reason, Will will);
+  void cut_older(const std::shared_ptr<Session>& session);
 
   Parts parts_;
   Journal journal_;
   SessionTable sessions_;
   TopicGate topics_;
+  SessionDesk desk_;
   bool reloading_ = false;
   std::vector<std::shared_ptr<Session>> fresh_;  // sessions whose queue may be another's, until the loop comes round
   std::deque<std::shared_ptr<Session>> rechecks_;

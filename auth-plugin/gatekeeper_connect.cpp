@@ -31,8 +31,14 @@ Gatekeeper::Gatekeeper(Parts parts)
     : parts_(std::move(parts)),
       journal_(parts_.wal, parts_.metrics, parts_.clock, parts_.log_line),
       sessions_(parts_.max_offline_sessions),
-      topics_({sessions_, parts_.identity, parts_.metrics, journal_, parts_.coarse_clock, parts_.max_retained_topics}) {
-}
+      topics_({sessions_, parts_.identity, parts_.metrics, journal_, parts_.coarse_clock, parts_.max_retained_topics}),
+      desk_({parts_.news, parts_.orders, parts_.broker.publish,
+             [this](const std::shared_ptr<Session>& session) { cut_older(session); }},
+            sessions_, topics_, journal_, parts_.clock,
+            {parts_.metrics.registry().counter("muster_broker_commands_sent_total",
+                                               "Commands handed to connected devices."),
+             parts_.metrics.registry().counter("muster_broker_commands_dropped_total",
+                                               "Commands that expired, or that the device may not receive.")}) {}
 
 Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
   const IdentityState* state = parts_.identity.current();
@@ -154,11 +160,13 @@ Result<std::string> Gatekeeper::open_session(const ConnectView& view) {
   if (!admitted.connection.hold) return refused(reasons::kHoldUnavailable);
   admitted.connection.id = ConnectionId::random();
   admitted.connection.start = parts_.clock.now_micros();
+  admitted.connection.began = boottime_now().count();
   const auto session = sessions_.admit(view.client.context, admitted);
   topics_.refresh_standing(*session);
   if (session->queue_is_foreign) fresh_.push_back(session);
   add_deadline(session);
   journal_.connected(*session, session->connection);
+  desk_.began(*session);
   return session->principal;
 }
 
@@ -197,12 +205,21 @@ PublishAnswer Gatekeeper::publish(const ClientView& client, const MessageView& m
     return PublishAnswer::kCut;
   }
   if (sequence.value() > 0) live->facts.hold->require(sequence.value());
+  desk_.published(*live->session, message.topic);
   return PublishAnswer::kAccept;
 }
 
 void Gatekeeper::disconnected(const void* context) {
   const SessionTable::Live live = sessions_.disconnect(context);
-  if (live.session) journal_.disconnected(*live.session, live.facts);
+  if (!live.session) return;
+  journal_.disconnected(*live.session, live.facts);
+  desk_.ended(live.facts);
+}
+
+bool Gatekeeper::may_subscribe(const ClientView& client, std::string_view filter) {
+  if (!topics_.may_subscribe(client, filter)) return false;
+  desk_.subscribed();
+  return true;
 }
 
 }  // namespace muster::auth_plugin

@@ -27,6 +27,7 @@ void Gatekeeper::tick() {
     work_off_rechecks();
     if (rechecks_.empty() && !topics_.has_owners_to_look_at()) parts_.identity.recheck_done();
   }
+  desk_.tick();
   cut_expired();
 }
 
@@ -88,6 +89,13 @@ void Gatekeeper::cut_expired() {
     const bool same = session && session->online && session->connection.id == deadline.connection;
     if (same) cut(session, reasons::kCertificateExpired, Will::kSuppress);
   }
+}
+
+// The device goes on elsewhere, so its will would be wrong. What it was told is stored is stored: its acknowledgements
+// still go out.
+void Gatekeeper::cut_older(const std::shared_ptr<Session>& session) {
+  journal_.cut(*session, reasons::kTakenOver);
+  parts_.broker.kick(session->principal, Will::kSuppress);
 }
 
 void Gatekeeper::cut(const std::shared_ptr<Session>& session, std::string_view reason, Will will) {

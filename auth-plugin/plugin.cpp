@@ -6,19 +6,24 @@
 #include <mosquitto_broker.h>
 // After mosquitto_broker.h, whose types it uses.
 #include <mosquitto_plugin.h>
+#include <mqtt_protocol.h>
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "auth-plugin/broker_events.h"
+#include "auth-plugin/broker_properties.h"
 #include "auth-plugin/mqtt_reason.h"
 #include "auth-plugin/plugin_runtime.h"
 
 namespace muster::auth_plugin {
 namespace {
 
-constexpr int kPluginVersion = 5;
+constexpr int kPluginVersion = 5;  // of mosquitto 2.0 and 2.1
+// mosquitto 2.1: a session with an expiry interval that loses its connection ends by this event, without DISCONNECT.
+// Its data begins as DISCONNECT's does. 2.0 knows no such event and refuses the callback.
+constexpr int kClientOffline = 28;
 
 // Never destroyed: OpenSSL objects of the broker refer to it until the process ends.
 PluginRuntime* runtime = nullptr;
@@ -39,6 +44,28 @@ void log_line(LogLevel level, const std::string& line) {
 
 void kick(const std::string& username, Will will) {
   mosquitto_kick_client_by_username(username.c_str(), will == Will::kSend);
+}
+
+// To this client alone, whoever else subscribed. Called between two rounds of the broker's loop.
+bool publish_command(const OutgoingCommand& command) {
+  mosquitto_property* properties = nullptr;
+  const auto correlation_size = static_cast<std::uint16_t>(command.correlation.size());
+  const auto payload_size = static_cast<int>(command.payload.size());
+  bool ok = mosquitto_property_add_int32(&properties, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL, command.expires_in_seconds) ==
+                MOSQ_ERR_SUCCESS &&
+            mosquitto_property_add_string(&properties, MQTT_PROP_RESPONSE_TOPIC, command.response_topic.c_str()) ==
+                MOSQ_ERR_SUCCESS &&
+            mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA, command.correlation.data(),
+                                          correlation_size) == MOSQ_ERR_SUCCESS;
+  if (ok && !command.content_type.empty()) {
+    ok = mosquitto_property_add_string(&properties, MQTT_PROP_CONTENT_TYPE, command.content_type.c_str()) ==
+         MOSQ_ERR_SUCCESS;
+  }
+  // The broker frees the properties where it takes the message.
+  ok = ok && mosquitto_broker_publish_copy(command.client_id.c_str(), command.topic.c_str(), payload_size,
+                                           command.payload.data(), 1, false, properties) == MOSQ_ERR_SUCCESS;
+  if (!ok) mosquitto_property_free_all(&properties);
+  return ok;
 }
 
 template <typename Event, typename Body>
@@ -77,7 +104,7 @@ int on_acl_check(int, void* data, void*) noexcept {
     switch (event.access) {
       case MOSQ_ACL_WRITE: return acl_code(topics.may_write(client, message));
       case MOSQ_ACL_READ: return acl_code(topics.may_receive(client, message.topic));
-      case MOSQ_ACL_SUBSCRIBE: return acl_code(topics.may_subscribe(client, message.topic));
+      case MOSQ_ACL_SUBSCRIBE: return acl_code(runtime->gatekeeper().may_subscribe(client, message.topic));
       case MOSQ_ACL_UNSUBSCRIBE: topics.unsubscribed(client, message.topic); return acl_code(true);
       default: return acl_code(false);
     }
@@ -102,9 +129,21 @@ int on_disconnect(int, void* data, void*) noexcept {
   });
 }
 
+// mosquitto 2.1 sends what we publish in TICK at the beginning of its next round, which may be seconds away. The field
+// is in the same place in 2.0, which does not look at it.
+template <typename Tick>
+void come_round_soon(Tick& tick) {
+  if constexpr (requires { tick.next_ms; }) {
+    tick.next_ms = 1;
+  } else {
+    tick.next_ns = 1;
+  }
+}
+
 int on_tick(int, void* data, void*) noexcept {
-  return guarded<mosquitto_evt_tick>(data, MOSQ_ERR_SUCCESS, [](mosquitto_evt_tick&) {
+  return guarded<mosquitto_evt_tick>(data, MOSQ_ERR_SUCCESS, [](mosquitto_evt_tick& event) {
     runtime->tick();
+    if (runtime->gatekeeper().wants_another_round()) come_round_soon(event);
     return int{MOSQ_ERR_SUCCESS};
   });
 }
@@ -126,14 +165,16 @@ Result<void> register_callbacks(mosquitto_plugin_id_t* identifier) {
       return internal_error("mosquitto refused a callback");
     }
   }
+  (void)mosquitto_callback_register(identifier, kClientOffline, on_disconnect, nullptr, nullptr);  // absent in 2.0
   return {};
 }
 
 Result<void> start(mosquitto_plugin_id_t* identifier, std::span<const mosquitto_opt> given) {
   std::vector<std::pair<std::string_view, std::string_view>> options;
   for (const mosquitto_opt& option : given) options.emplace_back(option.key, option.value);
+  MUSTER_TRY_VOID(find_broker_properties());
   MUSTER_TRY(const PluginOptions parsed, PluginOptions::parse(options));
-  MUSTER_TRY(auto started, PluginRuntime::start(parsed, {kick}, log_line));
+  MUSTER_TRY(auto started, PluginRuntime::start(parsed, {kick, publish_command}, log_line));
   runtime = started.release();
   return register_callbacks(identifier);
 }
@@ -145,6 +186,7 @@ Result<void> start(mosquitto_plugin_id_t* identifier, std::span<const mosquitto_
 
 MUSTER_EXPORT int mosquitto_plugin_version(int count, const int* supported) {
   const bool known = std::find(supported, supported + count, muster::auth_plugin::kPluginVersion) != supported + count;
+  if (!known) mosquitto_log_printf(MOSQ_LOG_ERR, "muster refuses to start: it needs a broker with plugin interface 5");
   return known ? muster::auth_plugin::kPluginVersion : -1;
 }
 

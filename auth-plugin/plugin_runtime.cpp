@@ -6,7 +6,9 @@
 
 #include "auth-plugin/broker_guard.h"
 #include "auth-plugin/heartbeat_key.h"
+#include "auth-plugin/reasons.h"
 #include "auth-plugin/signal_mask.h"
+#include "edge/wal_reader.h"
 
 namespace muster::auth_plugin {
 namespace {
@@ -21,6 +23,16 @@ Result<void> accept_wake_signal() {
   return {};
 }
 
+// The edge ships a folder's incarnations one after another: a second one that lives would wait for ever.
+Result<void> check_wal_is_ours(const std::string& folder) {
+  for (const auto& incarnation : edge::list_incarnations(folder)) {
+    if (!edge::writer_lives(folder, incarnation.id)) continue;
+    return Error{ErrorCode::kFailedPrecondition, reasons::kWalFolderInUse,
+                 folder + " is another broker's: each needs a wal_folder of its own"};
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions& options, BrokerCalls broker,
@@ -31,6 +43,7 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
   PluginRuntime& self = *runtime;
   MUSTER_TRY(self.holds_, HoldSender::start(HoldLimits{}, self.metrics_.hold_counters()));
   HoldSender* holds = self.holds_.get();
+  MUSTER_TRY_VOID(check_wal_is_ours(options.wal.folder));
   MUSTER_TRY(self.wal_,
              edge::WalWriter::open(
                  options.wal,
@@ -49,6 +62,12 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
       edge::reports_folder(options.wal.folder),
       registry.counter("muster_broker_registration_reports_total", "Devices not registered that the edge was told of."),
       registry.counter("muster_broker_registration_reports_dropped_total", "Those that it was not told of."));
+  self.news_ =
+      std::make_unique<SessionNewsWriter>(edge::sessions_folder(options.wal.folder), self.wal_->incarnation(),
+                                          registry.counter("muster_broker_session_news_dropped_total",
+                                                           "Reports about commands that the edge did not get."));
+  MUSTER_TRY(self.orders_, OrderWatcher::start({edge::orders_folder(options.snapshot.folder), options.snapshot.edge_uid,
+                                                pthread_self()}));
   self.gatekeeper_ = std::make_unique<Gatekeeper>(Gatekeeper::Parts{.trust_domain = options.trust_domain,
                                                                     .server_name_suffix = options.server_name_suffix,
                                                                     .identity = self.identity_,
@@ -59,7 +78,9 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
                                                                     .coarse_clock = self.coarse_clock_,
                                                                     .broker = std::move(broker),
                                                                     .log_line = std::move(log_line),
-                                                                    .registrations = self.registrations_.get()});
+                                                                    .registrations = self.registrations_.get(),
+                                                                    .news = self.news_.get(),
+                                                                    .orders = self.orders_.get()});
   MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_));
   if (!options.metrics_file.empty()) {
     self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_,
@@ -80,6 +101,8 @@ void PluginRuntime::stop() {
   remove_tls_judge();
   metrics_file_.reset();
   registrations_.reset();
+  orders_.reset();
+  news_.reset();
   watcher_.reset();
   wal_.reset();  // commits what is left, which releases what waits for it
   holds_->stop();

@@ -9,7 +9,9 @@
 #include "auth-plugin/gatekeeper.h"
 #include "auth-plugin/hold_sender.h"
 #include "auth-plugin/identity_watcher.h"
+#include "auth-plugin/order_watcher.h"
 #include "auth-plugin/plugin_options.h"
+#include "auth-plugin/session_news_writer.h"
 #include "core/clock.h"
 #include "edge/wal_writer.h"
 
@@ -44,6 +46,8 @@ class PluginRuntime {
   std::unique_ptr<edge::WalWriter> wal_;
   std::unique_ptr<IdentityWatcher> watcher_;
   std::unique_ptr<RegistrationSpool> registrations_;
+  std::unique_ptr<SessionNewsWriter> news_;
+  std::unique_ptr<OrderWatcher> orders_;
   std::unique_ptr<Gatekeeper> gatekeeper_;
   std::unique_ptr<MetricsFile> metrics_file_;
   std::atomic<std::uint64_t> live_connections_{0};

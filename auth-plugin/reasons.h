@@ -8,6 +8,10 @@
 
 namespace muster::auth_plugin::reasons {
 
+// Refusals to start
+inline constexpr std::string_view kBrokerUnsupported = "broker.unsupported";
+inline constexpr std::string_view kWalFolderInUse = "wal.folder_in_use";  // by another broker
+
 // CONNECT (MQTT 5 reason code 0x87, MQTT 3.1.1 return code 5)
 inline constexpr std::string_view kCertificateMissing = "connect.certificate_missing";
 inline constexpr std::string_view kCertificateUnproved =
@@ -56,6 +60,7 @@ inline constexpr std::string_view kTenantQuota = "wal.tenant_quota";
 
 // Cuts of live connections, besides the reasons above
 inline constexpr std::string_view kPolicyChanged = "cut.policy_changed";
+inline constexpr std::string_view kTakenOver = "cut.taken_over";  // the device has a newer session on another broker
 inline constexpr std::string_view kHoldTooLong = "cut.hold_too_long";
 inline constexpr std::string_view kHoldTooLarge = "cut.hold_too_large";
 inline constexpr std::string_view kNotDurable = "cut.not_durable";  // a write or fdatasync of the WAL failed

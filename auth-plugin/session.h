@@ -22,6 +22,7 @@ struct ConnectionFacts {
   UtcTime not_after{};  // the session is cut after this second
   ConnectionId id;
   UnixMicros start = 0;
+  std::int64_t began = 0;  // CLOCK_BOOTTIME in nanoseconds
   Sha256 certificate_id{};
   Sha256 anchor_key{};
   Sha256 credential_id{};  // as PeerEvidence

@@ -26,6 +26,10 @@ void collect_keys(const toml::table& table, const std::string& prefix, std::set<
     const std::string name = prefix + std::string(key.str());
     if (const toml::table* inner = node.as_table()) {
       collect_keys(*inner, name + ".", out);
+    } else if (const toml::array* list = node.as_array(); list && list->is_array_of_tables()) {
+      for (std::size_t i = 0; i < list->size(); ++i) {
+        collect_keys(*list->get_as<toml::table>(i), name + "[" + std::to_string(i) + "].", out);
+      }
     } else {
       out.insert(name);
     }
@@ -109,6 +113,16 @@ void ConfigFile::optional(const std::string& key, std::int64_t& target, std::int
 
 void ConfigFile::optional(const std::string& key, bool& target) {
   if (auto value = state_->take<bool>(key, "true or false")) target = *value;
+}
+
+std::size_t ConfigFile::tables(const std::string& key) {
+  const auto node = state_->root.at_path(key);
+  if (!node) return 0;
+  const toml::array* list = node.as_array();
+  if (list && list->is_array_of_tables()) return list->size();
+  state_->asked.insert(key);
+  state_->fault(key, "must be written as [[" + key + "]]");
+  return 0;
 }
 
 Result<void> ConfigFile::finish() {

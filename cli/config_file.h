@@ -29,6 +29,8 @@ class ConfigFile {
   // `least` and `most` are inclusive.
   void optional(const std::string& key, std::int64_t& target, std::int64_t least, std::int64_t most);
   void optional(const std::string& key, bool& target);
+  // "[[key]]": how many there are. Their fields are "key[0].name" …
+  std::size_t tables(const std::string& key);
 
   // Reasons: config.invalid (missing key, wrong type, out of range), config.unknown_key.
   Result<void> finish();

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -42,6 +43,14 @@ bool port_accepts(std::uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+// The installed mosquitto, or the one that is named for tests and for those who build their own.
+std::optional<std::string> find_broker_program() {
+  const char* chosen = std::getenv("MUSTER_MOSQUITTO");
+  const std::string name = chosen != nullptr && *chosen != '\0' ? chosen : "mosquitto";
+  if (name.find('/') == std::string::npos) return find_program(name);
+  return access(name.c_str(), X_OK) == 0 ? std::optional(name) : std::nullopt;
 }
 
 }  // namespace
@@ -141,9 +150,10 @@ Result<void> Deployment::start_program(const std::string& name, const std::vecto
 }
 
 Result<void> Deployment::start_broker() {
-  const auto program = find_program("mosquitto");
+  const auto program = find_broker_program();
   if (!program) {
-    return Error{ErrorCode::kFailedPrecondition, kProgramMissing, "mosquitto is missing; run scripts/install-deps"};
+    return Error{ErrorCode::kFailedPrecondition, kProgramMissing,
+                 "mosquitto is missing; run scripts/install-deps, or name another one in MUSTER_MOSQUITTO"};
   }
   Service service;
   service.name = "broker";

@@ -44,6 +44,12 @@ Result<edge::EdgeConfig> load(const std::string& path) {
   file.required_path("tls.key_file", out.key_file);
   file.required_path("tls.infrastructure_root_file", out.infrastructure_root_file);
   file.required("log.database_url", out.database_url);
+  out.more_brokers.resize(file.tables("broker"));
+  for (std::size_t i = 0; i < out.more_brokers.size(); ++i) {
+    const std::string broker = "broker[" + std::to_string(i) + "].";
+    file.required_path(broker + "wal_folder", out.more_brokers[i].wal_folder);
+    file.optional_path(broker + "plugin_metrics_file", out.more_brokers[i].plugin_metrics_file);
+  }
   MUSTER_TRY_VOID(file.finish());
   out.wal_keep_seconds = static_cast<std::uint64_t>(keep_seconds);
   out.wal_keep_bytes = static_cast<std::uint64_t>(keep_bytes);

@@ -14,10 +14,12 @@ struct NotifyDelete {
   void operator()(PGnotify* notify) const { PQfreemem(notify); }
 };
 
-bool take_notifications(PGconn* connection) {
-  bool any = false;
-  while (std::unique_ptr<PGnotify, NotifyDelete>(PQnotifies(connection))) any = true;
-  return any;
+std::vector<std::string> take_notifications(PGconn* connection) {
+  std::vector<std::string> payloads;
+  while (const std::unique_ptr<PGnotify, NotifyDelete> notify{PQnotifies(connection)}) {
+    payloads.emplace_back(notify->extra);
+  }
+  return payloads;
 }
 
 }  // namespace
@@ -41,12 +43,17 @@ Result<std::unique_ptr<Listener>> Listener::create(const std::string& url, std::
 }
 
 Result<bool> Listener::wait(std::chrono::milliseconds timeout) {
+  MUSTER_TRY(const auto payloads, wait_for_payloads(timeout));
+  return !payloads.empty();
+}
+
+Result<std::vector<std::string>> Listener::wait_for_payloads(std::chrono::milliseconds timeout) {
   PGconn* raw = impl_->connection->raw();
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   for (;;) {
-    if (take_notifications(raw)) return true;
+    if (auto payloads = take_notifications(raw); !payloads.empty()) return payloads;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return false;
+    if (left.count() <= 0) return std::vector<std::string>{};
     pollfd socket{PQsocket(raw), POLLIN, 0};
     if (poll(&socket, 1, static_cast<int>(left.count())) < 0 && errno != EINTR) {
       return internal_error("poll failed");

@@ -66,6 +66,71 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION muster.claim_sessions(p_edge uuid, p_tenants uuid[], p_incarnations uuid[], p_tenant_ids uuid[], p_devices uuid[], p_connections uuid[], p_ages_ms bigint[]) RETURNS TABLE(tenant_id uuid, device_id uuid, device_name text, outcome text, contested boolean, other_edge uuid)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+  c record;
+  h muster.device_sessions%ROWTYPE;
+  v_now timestamptz := clock_timestamp();
+  v_began timestamptz;
+  v_left real;
+  v_wake uuid[] := '{}';
+BEGIN
+  FOR c IN
+    SELECT u.incarnation, u.tenant, u.device, u.connection, u.age, d.name
+      FROM unnest(p_incarnations, p_tenant_ids, p_devices, p_connections, p_ages_ms)
+        AS u (incarnation, tenant, device, connection, age)
+      JOIN muster.devices AS d ON d.tenant_id = u.tenant AND d.id = u.device AND d.status = 'active'
+     WHERE p_tenants IS NULL OR u.tenant = ANY (p_tenants)
+     ORDER BY u.tenant, u.device, u.age DESC  -- one order for all, so that no two transactions wait for each other
+  LOOP
+    INSERT INTO muster.device_sessions AS s (tenant_id, device_id) VALUES (c.tenant, c.device)
+      ON CONFLICT ON CONSTRAINT device_sessions_pk DO UPDATE SET device_id = excluded.device_id RETURNING s.* INTO h;
+    tenant_id := c.tenant;
+    device_id := c.device;
+    device_name := c.name;
+    contested := false;
+    other_edge := h.edge_id;
+    v_began := v_now - least(greatest(c.age, 0), 604800000) * interval '1 millisecond';
+    IF h.connection_id IS NOT DISTINCT FROM c.connection THEN
+      outcome := 'known';
+    ELSIF h.began_at > v_began AND h.began_at <= v_now THEN  -- in the future: the clock went back, and arrival decides
+      outcome := 'older';
+      IF h.incarnation <> c.incarnation THEN
+        INSERT INTO muster.edge_orders (edge_id, kind, tenant_id, device_id, connection_id)
+          VALUES (p_edge, 'cut', c.tenant, c.device, c.connection) ON CONFLICT ON CONSTRAINT edge_orders_once DO NOTHING;
+        v_wake := v_wake || p_edge;
+      END IF;
+      RETURN NEXT;
+      CONTINUE;
+    ELSE
+      outcome := 'new';
+      IF h.incarnation <> c.incarnation THEN  -- within one broker, the broker itself sees to it
+        outcome := 'moved';
+        v_left := least(5, h.moves_left + greatest(0, extract(epoch FROM v_now - h.moved_at)) / 10);
+        contested := v_left < 1 AND (h.contested_at IS NULL OR h.contested_at NOT BETWEEN v_now - interval '10 minutes' AND v_now);
+        INSERT INTO muster.edge_orders (edge_id, kind, tenant_id, device_id, connection_id, due_at)
+          VALUES (h.edge_id, 'cut', c.tenant, c.device, h.connection_id,
+                  v_now + CASE WHEN v_left < 1 THEN interval '10 seconds' * (1 - v_left) ELSE interval '0' END)
+          ON CONFLICT ON CONSTRAINT edge_orders_once DO NOTHING;
+        v_wake := v_wake || h.edge_id;
+        h.moves_left := greatest(0, v_left - 1);
+        h.moved_at := v_now;
+        IF contested THEN h.contested_at := v_now; END IF;
+      END IF;
+      UPDATE muster.device_sessions AS s SET edge_id = p_edge, incarnation = c.incarnation, connection_id = c.connection,
+             began_at = v_began, moves_left = h.moves_left, moved_at = h.moved_at, contested_at = h.contested_at
+       WHERE s.tenant_id = c.tenant AND s.device_id = c.device;
+    END IF;
+    IF muster.order_commands(p_edge, c.tenant, c.device, c.connection, NULL) > 0 THEN v_wake := v_wake || p_edge; END IF;
+    RETURN NEXT;
+  END LOOP;
+  PERFORM muster.wake_edge(e) FROM (SELECT DISTINCT unnest(v_wake)) AS w (e);
+END $$;
+
 CREATE FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -167,6 +232,22 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION muster.order_commands(p_edge uuid, p_tenant uuid, p_device uuid, p_connection uuid, p_command uuid) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+  v_count bigint;
+BEGIN
+  INSERT INTO muster.edge_orders (edge_id, kind, tenant_id, device_id, connection_id, command_id)
+    SELECT p_edge, 'command', c.tenant_id, c.device_id, p_connection, c.id FROM muster.device_commands AS c
+     WHERE c.tenant_id = p_tenant AND c.device_id = p_device AND c.answered_at IS NULL
+       AND c.expires_at > clock_timestamp() AND (p_command IS NULL OR c.id = p_command) ORDER BY c.created_at, c.id
+  ON CONFLICT ON CONSTRAINT edge_orders_once DO NOTHING;
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  RETURN v_count;
+END $$;
+
 CREATE FUNCTION muster.take_change_numbers(p_count integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -213,6 +294,11 @@ BEGIN
      WHERE p.epoch = head.epoch AND p.partition = head.partition;
   END LOOP;
 END $_$;
+
+CREATE FUNCTION muster.wake_edge(p_edge uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$ SELECT pg_notify('muster_orders', p_edge::text) $$;
 
 CREATE TABLE muster.audit_chain (
     tenant_id uuid NOT NULL,
@@ -528,6 +614,46 @@ CREATE TABLE muster.deployment (
 
 COMMENT ON TABLE muster.deployment IS 'This installation. The id is in the associated data of every wrapped key, the trust domain in every certificate.';
 
+CREATE TABLE muster.device_commands (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    device_id uuid NOT NULL,
+    name text NOT NULL,
+    content_type text NOT NULL,
+    payload bytea NOT NULL,
+    created_by text NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    sent_count integer DEFAULT 0 NOT NULL,
+    answered_at timestamp with time zone,
+    CONSTRAINT device_commands_content_type_bounded CHECK ((octet_length(content_type) <= 128)),
+    CONSTRAINT device_commands_created_by_bounded CHECK ((octet_length(created_by) <= 256)),
+    CONSTRAINT device_commands_name_plain CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$'::text)),
+    CONSTRAINT device_commands_payload_bounded CHECK ((octet_length(payload) <= 65536))
+);
+
+ALTER TABLE ONLY muster.device_commands FORCE ROW LEVEL SECURITY;
+
+CREATE TABLE muster.device_sessions (
+    tenant_id uuid NOT NULL,
+    device_id uuid NOT NULL,
+    edge_id uuid,
+    incarnation uuid,
+    connection_id uuid,
+    began_at timestamp with time zone,
+    moves_left real DEFAULT 5 NOT NULL,
+    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    contested_at timestamp with time zone,
+    CONSTRAINT device_sessions_moves_bounded CHECK (((moves_left >= (0)::double precision) AND (moves_left <= (5)::double precision))),
+    CONSTRAINT device_sessions_whole CHECK ((num_nulls(edge_id, incarnation, connection_id, began_at) = ANY (ARRAY[0, 4])))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY muster.device_sessions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE muster.device_sessions IS 'The newest session of each device as edges say: a claim. It routes commands and cuts older sessions, and gives no right.';
+
 CREATE TABLE muster.devices (
     tenant_id uuid NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -561,6 +687,33 @@ CREATE TABLE muster.edge_events (
     CONSTRAINT edge_events_detail_bounded CHECK ((octet_length(detail) <= 4096)),
     CONSTRAINT edge_events_principal_bounded CHECK ((octet_length(principal) <= 256)),
     CONSTRAINT edge_events_type_bounded CHECK ((octet_length(type) <= 64))
+);
+
+CREATE TABLE muster.edge_orders (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    edge_id uuid NOT NULL,
+    place bigint NOT NULL,
+    kind text NOT NULL,
+    tenant_id uuid NOT NULL,
+    device_id uuid NOT NULL,
+    connection_id uuid NOT NULL,
+    command_id uuid,
+    due_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT edge_orders_command_named CHECK (((kind = 'command'::text) = (command_id IS NOT NULL))),
+    CONSTRAINT edge_orders_kind_known CHECK ((kind = ANY (ARRAY['cut'::text, 'command'::text])))
+);
+
+ALTER TABLE ONLY muster.edge_orders FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE muster.edge_orders IS 'What an edge''s brokers are to do, until the edge has it. Each names one connection: elsewhere it does nothing.';
+
+ALTER TABLE muster.edge_orders ALTER COLUMN place ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME muster.edge_orders_place_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
 
 CREATE TABLE muster.edges (
@@ -1104,11 +1257,23 @@ ALTER TABLE ONLY muster.cross_certificates
 ALTER TABLE ONLY muster.deployment
     ADD CONSTRAINT deployment_pk PRIMARY KEY (one_row);
 
+ALTER TABLE ONLY muster.device_commands
+    ADD CONSTRAINT device_commands_pk PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY muster.device_sessions
+    ADD CONSTRAINT device_sessions_pk PRIMARY KEY (tenant_id, device_id);
+
 ALTER TABLE ONLY muster.devices
     ADD CONSTRAINT devices_pk PRIMARY KEY (tenant_id, id);
 
 ALTER TABLE ONLY muster.edge_events
     ADD CONSTRAINT edge_events_pk PRIMARY KEY (edge_id, id);
+
+ALTER TABLE ONLY muster.edge_orders
+    ADD CONSTRAINT edge_orders_once UNIQUE NULLS NOT DISTINCT (connection_id, command_id);
+
+ALTER TABLE ONLY muster.edge_orders
+    ADD CONSTRAINT edge_orders_pk PRIMARY KEY (id);
 
 ALTER TABLE ONLY muster.edges
     ADD CONSTRAINT edges_join_token_unique UNIQUE (join_token_sha256);
@@ -1234,6 +1399,14 @@ CREATE INDEX claims_newest ON muster.claims USING btree (tenant_id, created_at, 
 
 CREATE UNIQUE INDEX claims_open_credential_unique ON muster.claims USING btree (tenant_id, sha256) WHERE (revoked_at IS NULL);
 
+CREATE INDEX device_commands_age ON muster.device_commands USING brin (created_at) WITH (pages_per_range='16');
+
+CREATE INDEX device_commands_of_device ON muster.device_commands USING btree (tenant_id, device_id, created_at, id);
+
+CREATE INDEX device_commands_open ON muster.device_commands USING btree (tenant_id, device_id, created_at) WHERE (answered_at IS NULL);
+
+CREATE INDEX device_sessions_contested ON muster.device_sessions USING btree (contested_at) WHERE (contested_at IS NOT NULL);
+
 CREATE INDEX devices_groups ON muster.devices USING gin (groups) WHERE (groups <> '{}'::text[]);
 
 CREATE INDEX devices_labels ON muster.devices USING gin (labels jsonb_path_ops) WHERE (labels <> '{}'::jsonb);
@@ -1245,6 +1418,8 @@ CREATE INDEX devices_policy ON muster.devices USING btree (tenant_id, policy_id)
 CREATE INDEX devices_tombstone_name ON muster.devices USING btree (tenant_id, name) WHERE (status = 'deleted'::text);
 
 CREATE INDEX edge_events_age ON muster.edge_events USING btree (received_at);
+
+CREATE INDEX edge_orders_of_edge ON muster.edge_orders USING btree (edge_id, place);
 
 CREATE UNIQUE INDEX edges_live_name_unique ON muster.edges USING btree (name) WHERE (status <> 'removed'::text);
 
@@ -1486,11 +1661,29 @@ CREATE POLICY cross_certificates_own ON muster.cross_certificates TO muster_tena
 
 CREATE POLICY cross_certificates_system_read ON muster.cross_certificates FOR SELECT TO muster_system USING (true);
 
+ALTER TABLE muster.device_commands ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY device_commands_own ON muster.device_commands TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY device_commands_system ON muster.device_commands TO muster_system USING (true);
+
+ALTER TABLE muster.device_sessions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY device_sessions_own ON muster.device_sessions TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY device_sessions_system ON muster.device_sessions TO muster_system USING (true);
+
 ALTER TABLE muster.devices ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY devices_own ON muster.devices TO muster_tenant USING ((tenant_id = muster.current_tenant()));
 
 CREATE POLICY devices_system_read ON muster.devices FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.edge_orders ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY edge_orders_own ON muster.edge_orders TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY edge_orders_system ON muster.edge_orders TO muster_system USING (true);
 
 ALTER TABLE muster.est_settings ENABLE ROW LEVEL SECURITY;
 
@@ -1633,6 +1826,9 @@ GRANT ALL ON FUNCTION muster.bar_edge_role(p_edge uuid) TO muster_system;
 
 REVOKE ALL ON FUNCTION muster.check_inserted() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION muster.claim_sessions(p_edge uuid, p_tenants uuid[], p_incarnations uuid[], p_tenant_ids uuid[], p_devices uuid[], p_connections uuid[], p_ages_ms bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.claim_sessions(p_edge uuid, p_tenants uuid[], p_incarnations uuid[], p_tenant_ids uuid[], p_devices uuid[], p_connections uuid[], p_ages_ms bigint[]) TO muster_system;
+
 REVOKE ALL ON FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.create_edge_role(p_edge uuid, p_verifier text) TO muster_system;
 
@@ -1657,12 +1853,20 @@ GRANT ALL ON FUNCTION muster.lock_transparency_head(OUT size bigint, OUT frontie
 
 REVOKE ALL ON FUNCTION muster.note_revocation() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION muster.order_commands(p_edge uuid, p_tenant uuid, p_device uuid, p_connection uuid, p_command uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.order_commands(p_edge uuid, p_tenant uuid, p_device uuid, p_connection uuid, p_command uuid) TO muster_tenant;
+GRANT ALL ON FUNCTION muster.order_commands(p_edge uuid, p_tenant uuid, p_device uuid, p_connection uuid, p_command uuid) TO muster_system;
+
 REVOKE ALL ON FUNCTION muster.take_change_numbers(p_count integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.take_change_numbers(p_count integer) TO muster_tenant;
 GRANT ALL ON FUNCTION muster.take_change_numbers(p_count integer) TO muster_system;
 
 REVOKE ALL ON FUNCTION muster.take_connects(p_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION muster.take_connects(p_limit integer) TO muster_system;
+
+REVOKE ALL ON FUNCTION muster.wake_edge(p_edge uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION muster.wake_edge(p_edge uuid) TO muster_tenant;
+GRANT ALL ON FUNCTION muster.wake_edge(p_edge uuid) TO muster_system;
 
 GRANT SELECT ON TABLE muster.audit_chain TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.audit_chain TO muster_system;
@@ -1751,10 +1955,27 @@ GRANT SELECT ON TABLE muster.cross_certificates TO muster_system;
 GRANT SELECT ON TABLE muster.deployment TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.deployment TO muster_system;
 
+GRANT SELECT,INSERT ON TABLE muster.device_commands TO muster_tenant;
+GRANT SELECT,DELETE ON TABLE muster.device_commands TO muster_system;
+
+GRANT UPDATE(sent_at) ON TABLE muster.device_commands TO muster_system;
+
+GRANT UPDATE(sent_count) ON TABLE muster.device_commands TO muster_system;
+
+GRANT UPDATE(answered_at) ON TABLE muster.device_commands TO muster_system;
+
+GRANT SELECT,INSERT ON TABLE muster.device_sessions TO muster_tenant;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.device_sessions TO muster_system;
+
+GRANT UPDATE(device_id) ON TABLE muster.device_sessions TO muster_tenant;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.devices TO muster_tenant;
 GRANT SELECT ON TABLE muster.devices TO muster_system;
 
 GRANT SELECT,INSERT,DELETE ON TABLE muster.edge_events TO muster_system;
+
+GRANT SELECT,INSERT ON TABLE muster.edge_orders TO muster_tenant;
+GRANT SELECT,INSERT,DELETE ON TABLE muster.edge_orders TO muster_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.edges TO muster_system;
 

@@ -39,6 +39,13 @@ const db::Statement kUnchained{
 const db::Statement kSilent{"silent_edges",
                             "SELECT count(*), min(coalesce(acknowledged_at, joined_at)) FROM muster.edges"
                             " WHERE status = 'joined' AND coalesce(acknowledged_at, joined_at) < $1::timestamptz"};
+const db::Statement kLost{
+    "lost_records",
+    "SELECT count(*), min(received_at) FROM muster.edge_events WHERE received_at >= $1::timestamptz"
+    " AND type IN ('wal.records_lost', 'wal.record_malformed', 'wal.record_refused')"};
+const db::Statement kContested{"contested_devices",
+                               "SELECT count(*), min(contested_at) FROM muster.device_sessions"
+                               " WHERE contested_at >= $1::timestamptz"};
 const db::Statement kKeys{"key_encryption_keys_in_use",
                           "SELECT kek_id FROM muster.issuer_keys WHERE kek_id IS NOT NULL"
                           " UNION SELECT kek_id FROM muster.heartbeat_key"
@@ -96,6 +103,16 @@ Result<Backlog> expiring_infrastructure(db::Transaction& tx, UtcTime now, UtcTim
 
 Result<Backlog> unchained_audit_events(db::Transaction& tx) {
   MUSTER_TRY(const auto rows, db::run(tx, kUnchained));
+  return read_backlog(rows[0]);
+}
+
+Result<Backlog> lost_records(db::Transaction& tx, UtcTime since) {
+  MUSTER_TRY(const auto rows, db::run(tx, kLost, {since}));
+  return read_backlog(rows[0]);
+}
+
+Result<Backlog> contested_devices(db::Transaction& tx, UtcTime since) {
+  MUSTER_TRY(const auto rows, db::run(tx, kContested, {since}));
   return read_backlog(rows[0]);
 }
 

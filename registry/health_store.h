@@ -43,6 +43,10 @@ Result<Backlog> expiring_infrastructure(db::Transaction& tx, UtcTime now, UtcTim
 Result<Backlog> unchained_audit_events(db::Transaction& tx);
 // Joined edges that acknowledged nothing since `since`; `oldest`: the last word of the one that is silent longest.
 Result<Backlog> silent_edges(db::Transaction& tx, UtcTime since);
+// Reports of edges since `since` that records of a WAL could not be read, or that the log refused them.
+Result<Backlog> lost_records(db::Transaction& tx, UtcTime since);
+// Devices whose identity two seem to use, told since `since`.
+Result<Backlog> contested_devices(db::Transaction& tx, UtcTime since);
 // Claims that were made before `made_before`, may still be used and have not been used up.
 Result<Backlog> open_claims(db::Transaction& tx, UtcTime now, UtcTime made_before);
 

@@ -8,11 +8,16 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "edge/agent/broker_metrics_text.h"
 #include "edge/agent/event_reporter.h"
 #include "edge/agent/identity_sync.h"
+#include "edge/agent/order_courier.h"
 #include "edge/agent/registration_courier.h"
+#include "edge/agent/session_courier.h"
 #include "edge/agent/shipper.h"
 #include "edge/registration_report.h"
+#include "edge/session_news.h"
+#include "edge/session_orders.h"
 #include "edge/trusted_file.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -36,14 +41,24 @@ Result<http::Client> make_client(const EdgeConfig& config) {
   return http::Client::create(std::move(client));
 }
 
-http::Response metrics_page(const MetricsRegistry& metrics, const std::string& plugin_metrics_file) {
+// The brokers of this host: the first and the further ones.
+std::vector<EdgeConfig::Broker> brokers_of(const EdgeConfig& config) {
+  std::vector<EdgeConfig::Broker> brokers{{config.wal_folder, config.plugin_metrics_file}};
+  brokers.insert(brokers.end(), config.more_brokers.begin(), config.more_brokers.end());
+  return brokers;
+}
+
+http::Response metrics_page(const MetricsRegistry& metrics, const std::vector<EdgeConfig::Broker>& brokers) {
   http::Response response;
   response.content_type = "text/plain; version=0.0.4";
   response.body = metrics.render();
-  if (plugin_metrics_file.empty()) return response;
-  // Absent until the broker has started once.
-  const auto plugin = read_foreign_file(plugin_metrics_file, kMaxPluginMetrics);
-  if (plugin.ok()) response.body += as_text(*plugin);
+  for (std::size_t i = 0; i < brokers.size(); ++i) {
+    if (brokers[i].plugin_metrics_file.empty()) continue;
+    // Absent until the broker has started once.
+    const auto plugin = read_foreign_file(brokers[i].plugin_metrics_file, kMaxPluginMetrics);
+    if (!plugin.ok()) continue;
+    response.body += i == 0 ? std::string(as_text(*plugin)) : samples_of_broker(as_text(*plugin), i + 1);
+  }
   return response;
 }
 
@@ -69,8 +84,8 @@ Result<std::unique_ptr<http::Listener>> serve_metrics(const EdgeConfig& config, 
   http::Route metrics_route;
   metrics_route.method = "GET";
   metrics_route.pattern = "/metrics";
-  metrics_route.handler = [&metrics, file = config.plugin_metrics_file](const http::Request&) {
-    return metrics_page(metrics, file);
+  metrics_route.handler = [&metrics, brokers = brokers_of(config)](const http::Request&) {
+    return metrics_page(metrics, brokers);
   };
   router.add(std::move(metrics_route));
   http::Route health_route;
@@ -88,21 +103,55 @@ void wait_for(std::stop_token stop) {
   woken.wait(lock, stop, [] { return false; });
 }
 
-ShipperConfig shipper_config(const EdgeConfig& config) {
+ShipperConfig shipper_config(const EdgeConfig& config, const std::string& wal_folder) {
   ShipperConfig shipper;
-  shipper.wal_folder = config.wal_folder;
+  shipper.wal_folder = wal_folder;
   shipper.retention = {std::chrono::seconds{config.wal_keep_seconds}, config.wal_keep_bytes,
                        config.wal_keep_free_bytes};
   return shipper;
+}
+
+// What runs once for each broker: its WAL goes to the log, its reports of unknown devices to the server.
+struct BrokerWork {
+  std::unique_ptr<ingest::Appender> appender;
+  std::unique_ptr<Shipper> shipper;
+  std::unique_ptr<RegistrationCourier> courier;
+};
+
+Result<BrokerWork> make_work(const EdgeConfig& config, const std::string& wal_folder, ingest::Log& log,
+                             EventReporter& events, MetricsRegistry& metrics) {
+  if (!std::filesystem::is_directory(wal_folder)) {
+    return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", "wal_folder: " + wal_folder};
+  }
+  BrokerWork work;
+  work.appender = log.open_appender();
+  work.shipper = std::make_unique<Shipper>(shipper_config(config, wal_folder), *work.appender, events, metrics);
+  MUSTER_TRY(http::Client client, make_client(config));
+  work.courier = std::make_unique<RegistrationCourier>(reports_folder(wal_folder), std::move(client), metrics);
+  return work;
+}
+
+struct SessionWork {
+  std::unique_ptr<SessionCourier> news;
+  std::unique_ptr<OrderCourier> orders;
+};
+
+Result<SessionWork> make_session_work(const EdgeConfig& config, MetricsRegistry& metrics) {
+  std::vector<std::string> folders;
+  for (const auto& broker : brokers_of(config)) folders.push_back(sessions_folder(broker.wal_folder));
+  SessionWork work;
+  MUSTER_TRY(http::Client news_client, make_client(config));
+  work.news = std::make_unique<SessionCourier>(std::move(folders), std::move(news_client), metrics);
+  MUSTER_TRY(http::Client orders_client, make_client(config));
+  OrdersFolder folder{orders_folder(config.snapshot_folder), config.snapshot_file_mode};
+  work.orders = std::make_unique<OrderCourier>(std::move(folder), std::move(orders_client), metrics);
+  return work;
 }
 
 }  // namespace
 
 Result<void> run_edge(const EdgeConfig& config, std::stop_token stop) {
   MUSTER_TRY_VOID(check(config));
-  if (!std::filesystem::is_directory(config.wal_folder)) {
-    return Error{ErrorCode::kInvalidArgument, "config.folder_invalid", "wal_folder: " + config.wal_folder};
-  }
   MetricsRegistry metrics;
   MUSTER_TRY(http::Client events_client, make_client(config));
   EventReporter events{std::move(events_client), metrics};
@@ -116,11 +165,12 @@ Result<void> run_edge(const EdgeConfig& config, std::stop_token stop) {
   IdentitySync sync{sync_config, std::move(folder), std::move(sync_client), events, metrics};
 
   MUSTER_TRY(const auto log, ingest::PostgresLog::create({.database_url = config.database_url}));
-  const auto appender = log->open_appender();
-  Shipper shipper{shipper_config(config), *appender, events, metrics};
-
-  MUSTER_TRY(http::Client courier_client, make_client(config));
-  RegistrationCourier courier{reports_folder(config.wal_folder), std::move(courier_client), metrics};
+  std::vector<BrokerWork> works;
+  for (const auto& broker : brokers_of(config)) {
+    MUSTER_TRY(auto work, make_work(config, broker.wal_folder, *log, events, metrics));
+    works.push_back(std::move(work));
+  }
+  MUSTER_TRY(const SessionWork sessions, make_session_work(config, metrics));
 
   std::unique_ptr<http::Listener> listener;
   if (!config.metrics_listen.empty()) {
@@ -132,8 +182,13 @@ Result<void> run_edge(const EdgeConfig& config, std::stop_token stop) {
   {
     const std::jthread event_thread{[&](std::stop_token token) { events.run(token); }};
     const std::jthread sync_thread{[&](std::stop_token token) { sync.run(token); }};
-    const std::jthread ship_thread{[&](std::stop_token token) { shipper.run(token); }};
-    const std::jthread courier_thread{[&](std::stop_token token) { courier.run(token); }};
+    const std::jthread news_thread{[&](std::stop_token token) { sessions.news->run(token); }};
+    const std::jthread orders_thread{[&](std::stop_token token) { sessions.orders->run(token); }};
+    std::vector<std::jthread> threads;
+    for (BrokerWork& work : works) {
+      threads.emplace_back([&work](std::stop_token token) { work.shipper->run(token); });
+      threads.emplace_back([&work](std::stop_token token) { work.courier->run(token); });
+    }
     wait_for(stop);
   }
   if (listener) listener->stop();

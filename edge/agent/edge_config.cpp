@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <initializer_list>
+#include <set>
 #include <utility>
 
 namespace muster::edge {
@@ -40,6 +41,13 @@ Result<void> check(const EdgeConfig& config) {
   }
   if ((config.snapshot_file_mode & ~mode_t{0644}) != 0 || (config.snapshot_file_mode & 0400) == 0) {
     return invalid("snapshot_file_mode must be 0644, 0640 or 0600");
+  }
+  std::set<std::string> folders{config.wal_folder};
+  for (const EdgeConfig::Broker& broker : config.more_brokers) {
+    if (broker.wal_folder.empty()) return invalid("brokers: wal_folder is not set");
+    if (!folders.insert(broker.wal_folder).second) {
+      return invalid("brokers: " + broker.wal_folder + " is named twice; each broker needs a WAL folder of its own");
+    }
   }
   if (!config.metrics_listen.empty()) MUSTER_TRY_VOID(parse_loopback(config.metrics_listen));
   return {};

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/result.h"
 
@@ -18,7 +19,13 @@ struct EdgeConfig {
   std::string infrastructure_root_file;  // trust anchor for the server
   std::string snapshot_folder;           // written by us, read by the broker plugin
   mode_t snapshot_file_mode = 0644;
-  std::string wal_folder;           // written by the plugin; we rename and delete its segments
+  std::string wal_folder;  // written by the plugin; we rename and delete its segments
+  // Of further brokers on this host: each has a WAL folder of its own, all share the snapshot.
+  struct Broker {
+    std::string wal_folder;
+    std::string plugin_metrics_file;  // empty: none
+  };
+  std::vector<Broker> more_brokers;
   std::string database_url;         // of the log: a libpq connection string with this edge's role
   std::string metrics_listen;       // "127.0.0.1:port" or "[::1]:port"; empty: none
   std::string plugin_metrics_file;  // Prometheus text that the plugin writes, shown with our own; empty: none
