@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "registry/device_store.h"
 
+#include "api/grant_events.h"
 #include "api/reasons.h"
 #include "api/routes.h"
 #include "registry/policy_store.h"
@@ -159,10 +160,20 @@ Result<http::Response> update(Call& call) {
   return device_response(200, call.tenant(), device);
 }
 
+// The grants that a device has, and those that others have on it, end with it.
+Result<void> note_ended_grants(const Call& call, db::Transaction& tx, const DeviceId& device) {
+  MUSTER_TRY(auto grants, registry::list_grants_of(tx, call.tenant().id, device));
+  MUSTER_TRY(const auto on, registry::list_grants_on(tx, call.tenant().id, device));
+  grants.insert(grants.end(), on.begin(), on.end());
+  for (const registry::Grant& grant : grants) MUSTER_TRY_VOID(append_event(tx, grant_event(call, "grant.end", grant)));
+  return {};
+}
+
 Result<http::Response> remove(Call& call) {
   MUSTER_TRY(const DeviceName name, device_of_path(call));
   MUSTER_TRY_VOID(db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
     MUSTER_TRY(const auto device, registry::get_device(tx, call.tenant().id, name));
+    MUSTER_TRY_VOID(note_ended_grants(call, tx, device.id));
     MUSTER_TRY(const std::size_t revoked, registry::delete_device(tx, call.tenant().id, device.id, call.now()));
     auto event = call.event("device.delete", target_of(device), device.name);
     event.detail.emplace_back(registry::AuditField::kCount, std::to_string(revoked));

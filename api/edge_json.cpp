@@ -60,6 +60,13 @@ struct LineWriter {
         .field("id", facts.id.text())
         .field("name", facts.name)
         .field("status", status_text(facts.standing));
+    if (!facts.policies.fallback.is_nil()) out.field("default_policy_id", facts.policies.fallback.text());
+    if (facts.policies.groups.empty()) return;
+    out.key("group_policies").array([&] {
+      for (const auto& [group, policy] : facts.policies.groups) {
+        out.object([&] { out.field("group", group).field("policy_id", policy.text()); });
+      }
+    });
   }
   void operator()(const registry::IssuerFacts& facts) const {
     out.field("type", "issuer")
@@ -96,10 +103,27 @@ struct LineWriter {
     out.key("rules").array([&] {
       for (const PolicyRule& rule : facts.rules) {
         out.object([&] {
-          out.field("action", rule.action == PolicyAction::kPublish ? "publish" : "subscribe")
-              .field("filter", rule.filter);
+          out.field("action", to_string(rule.action)).field("filter", rule.filter);
+          write_limits(rule.max_qos, rule.max_payload);
         });
       }
+    });
+    if (facts.limits != Limits{}) out.key("limits").raw(to_json_text(facts.limits));
+  }
+  void write_limits(std::uint8_t max_qos, std::uint32_t max_payload) const {
+    if (max_qos != kAnyQos) out.field("max_qos", max_qos);
+    if (max_payload != kAnyPayload) out.field("max_payload", max_payload);
+  }
+  void write_grant(const registry::GrantFacts& grant) const {
+    out.object([&] {
+      out.field("on", grant.on.text()).field("device", grant.device);
+      out.key("actions").array([&] {
+        for (const PolicyAction action : kPolicyActions) {
+          if (grant.rule.actions.has(action)) out.value(to_string(action));
+        }
+      });
+      out.field("filter", grant.rule.filter);
+      write_limits(grant.rule.max_qos, grant.rule.max_payload);
     });
   }
   void operator()(const registry::DeviceFacts& facts) const {
@@ -114,6 +138,10 @@ struct LineWriter {
     });
     out.key("labels").object([&] {
       for (const auto& [name, value] : facts.labels) out.field(name, value);
+    });
+    if (facts.grants.empty()) return;
+    out.key("grants").array([&] {
+      for (const registry::GrantFacts& grant : facts.grants) write_grant(grant);
     });
   }
   void operator()(const registry::CertificateFacts& facts) const {

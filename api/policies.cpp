@@ -1,34 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "api/policy_json.h"
 #include "api/reasons.h"
 #include "api/routes.h"
-#include "core/policy.h"
 #include "registry/policy_store.h"
 
 namespace muster::api {
 namespace {
 
-// Filters of consecutive rules with one action stand together, as they were sent.
-void write_rules(JsonWriter& out, const std::vector<PolicyRule>& rules) {
-  out.array([&] {
-    for (std::size_t i = 0; i < rules.size();) {
-      const PolicyAction action = rules[i].action;
-      out.object([&] {
-        out.field("action", action == PolicyAction::kPublish ? "publish" : "subscribe");
-        out.key("topics").array([&] {
-          for (; i < rules.size() && rules[i].action == action; ++i) out.value(rules[i].filter);
-        });
-      });
-    }
-  });
+void write_policy_fields(JsonWriter& out, const registry::PolicyDocument& policy) {
+  out.field("id", policy.id.text()).field("name", policy.name);
+  write_policy_body(out, policy.rules, policy.limits);
+  out.field("created_at", to_rfc3339(policy.created_at)).field("updated_at", to_rfc3339(policy.updated_at));
 }
 
 void write_policy(JsonWriter& out, const registry::PolicyDocument& policy) {
-  out.object([&] {
-    out.field("id", policy.id.text()).field("name", policy.name);
-    out.key("rules");
-    write_rules(out, policy.rules);
-    out.field("created_at", to_rfc3339(policy.created_at)).field("updated_at", to_rfc3339(policy.updated_at));
-  });
+  out.object([&] { write_policy_fields(out, policy); });
 }
 
 http::Response policy_response(int status, const registry::PolicyDocument& policy) {
@@ -39,41 +25,41 @@ http::Response policy_response(int status, const registry::PolicyDocument& polic
 
 std::string target_of(const registry::PolicyDocument& policy) { return "policy:" + policy.id.text(); }
 
-Result<std::vector<PolicyRule>> read_rules(JsonReader& body) {
-  std::vector<PolicyRule> rules;
-  for (JsonReader& entry : body.required_objects("rules", kMaxPolicyRules)) {
-    const std::string action = entry.required_string("action");
-    if (action != "publish" && action != "subscribe") entry.fail("action", "publish or subscribe");
-    const auto topics = entry.optional_strings("topics", kMaxPolicyRules);
-    if (!topics) entry.fail("topics", "a list of topic filters");
-    MUSTER_TRY_VOID(entry.finish());
-    for (const std::string& topic : *topics) {
-      rules.push_back({action == "publish" ? PolicyAction::kPublish : PolicyAction::kSubscribe, topic});
-    }
-  }
-  return rules;
+http::Response published(int status, const registry::PolicyDocument& policy, const PolicyReport& report,
+                         const PolicyRequest& request) {
+  JsonWriter out;
+  out.object([&] {
+    write_policy_fields(out, policy);
+    write_warnings(out, report, request);
+  });
+  return http::json_response(status, out.take());
 }
 
-Result<void> check_rules(const std::vector<PolicyRule>& rules) {
-  MUSTER_TRY(const Policy compiled, Policy::compile(rules));
-  (void)compiled;
-  return {};
+// What the document says, for the audit: as much of it as fits there.
+std::string body_text(const registry::PolicyDocument& policy) {
+  JsonWriter out;
+  out.object([&] { write_policy_body(out, policy.rules, policy.limits); });
+  return out.take();
 }
 
 Result<http::Response> create(Call& call) {
   MUSTER_TRY(JsonReader body, call.json());
   const std::string name = body.required_string("name");
-  MUSTER_TRY(const auto rules, read_rules(body));
+  MUSTER_TRY(const auto request, read_policy(body));
   MUSTER_TRY_VOID(body.finish());
-  MUSTER_TRY_VOID(check_rules(rules));
+  const PolicyReport report = check(request);
+  if (report.refuses()) return refusal(report, request, call.request.request_id);
   using Document = registry::PolicyDocument;
   MUSTER_TRY(const Document policy,
              db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<Document> {
-               MUSTER_TRY(auto made, registry::create_policy(tx, call.tenant().id, name, rules));
-               MUSTER_TRY_VOID(append_event(tx, call.event("policy.create", target_of(made), made.name)));
+               MUSTER_TRY(auto made,
+                          registry::create_policy(tx, call.tenant().id, name, request.rules, request.limits));
+               auto event = call.event("policy.create", target_of(made), made.name);
+               event.detail.emplace_back(registry::AuditField::kNewValue, body_text(made));
+               MUSTER_TRY_VOID(append_event(tx, event));
                return made;
              }));
-  http::Response response = policy_response(201, policy);
+  http::Response response = published(201, policy, report, request);
   response.headers.emplace_back("location", "/v1/tenants/" + call.tenant().name + "/policies/" + policy.name);
   return response;
 }
@@ -95,18 +81,24 @@ Result<http::Response> get(Call& call) {
 
 Result<http::Response> replace(Call& call) {
   MUSTER_TRY(JsonReader body, call.json());
-  MUSTER_TRY(const auto rules, read_rules(body));
+  MUSTER_TRY(const auto request, read_policy(body));
   MUSTER_TRY_VOID(body.finish());
-  MUSTER_TRY_VOID(check_rules(rules));
+  const PolicyReport report = check(request);
+  if (report.refuses()) return refusal(report, request, call.request.request_id);
   using Document = registry::PolicyDocument;
   MUSTER_TRY(const Document policy,
              db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<Document> {
-               MUSTER_TRY(auto made, registry::replace_policy_rules(tx, call.tenant().id,
-                                                                    call.request.parameter("policy"), rules));
-               MUSTER_TRY_VOID(append_event(tx, call.event("policy.replace", target_of(made), made.name)));
+               const std::string& name = call.request.parameter("policy");
+               MUSTER_TRY(const auto before, registry::get_policy(tx, call.tenant().id, name));
+               MUSTER_TRY(auto made,
+                          registry::replace_policy_rules(tx, call.tenant().id, name, request.rules, request.limits));
+               auto event = call.event("policy.replace", target_of(made), made.name);
+               event.detail.emplace_back(registry::AuditField::kOldValue, body_text(before));
+               event.detail.emplace_back(registry::AuditField::kNewValue, body_text(made));
+               MUSTER_TRY_VOID(append_event(tx, event));
                return made;
              }));
-  return policy_response(200, policy);
+  return published(200, policy, report, request);
 }
 
 Result<http::Response> remove(Call& call) {
@@ -114,7 +106,9 @@ Result<http::Response> remove(Call& call) {
   auto removed = db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) -> Result<void> {
     MUSTER_TRY(const auto policy, registry::get_policy(tx, call.tenant().id, name));
     MUSTER_TRY_VOID(registry::delete_policy(tx, call.tenant().id, name));
-    return append_event(tx, call.event("policy.delete", target_of(policy), policy.name));
+    auto event = call.event("policy.delete", target_of(policy), policy.name);
+    event.detail.emplace_back(registry::AuditField::kOldValue, body_text(policy));
+    return append_event(tx, event);
   });
   if (!removed.ok()) return std::move(removed).error();
   http::Response response;

@@ -132,7 +132,9 @@ Result<Policy> RegistryView::read_policy(const TenantId& tenant, const PolicyId&
   MUSTER_TRY(const auto loaded, load(registry::EntityKind::kPolicy, tenant, id.octets()));
   for (const auto& facts : loaded) {
     const auto* policy = std::get_if<registry::PolicyFacts>(&facts);
-    if (policy && policy->standing == registry::Standing::kActive) return Policy::compile(policy->rules);
+    if (policy && policy->standing == registry::Standing::kActive) {
+      return Policy::compile_stored(policy->rules, policy->limits);
+    }
   }
   return Policy::compile({});
 }
@@ -143,7 +145,6 @@ Result<std::unique_ptr<RegistryView::HeldDevice>> RegistryView::read_device(cons
   MUSTER_TRY(const auto loaded, load(registry::EntityKind::kDevice, tenant, id.octets()));
   const auto* facts = loaded.empty() ? nullptr : std::get_if<registry::DeviceFacts>(&loaded.front());
   if (!facts) return Found{};
-  MUSTER_TRY(Policy policy, read_policy(tenant, facts->policy_id));
   edge::DeviceState state;
   state.id = facts->id;
   state.tenant_id = facts->tenant_id;
@@ -153,6 +154,11 @@ Result<std::unique_ptr<RegistryView::HeldDevice>> RegistryView::read_device(cons
   state.labels = facts->labels;
   std::ranges::sort(state.groups);
   std::ranges::sort(state.labels);
+  for (const registry::GrantFacts& grant : facts->grants) state.grants.push_back({grant.on, grant.device, grant.rule});
+  const std::vector<std::string_view> groups(state.groups.begin(), state.groups.end());
+  const auto owner = find_tenant(tenant);
+  const PolicyAttachments attachments = owner && owner->policies ? *owner->policies : PolicyAttachments{};
+  MUSTER_TRY(Policy policy, read_policy(tenant, policy_in_force(facts->policy_id, groups, attachments).id));
   auto held = std::make_unique<HeldDevice>(HeldDevice{std::move(state), std::move(policy), {}, {}});
   held->groups.assign(held->state.groups.begin(), held->state.groups.end());
   held->labels.assign(held->state.labels.begin(), held->state.labels.end());
@@ -178,6 +184,10 @@ std::optional<edge::DeviceFacts> RegistryView::find_device(const DeviceId& id) c
   facts.policy = &held.policy;
   facts.groups = held.groups;
   facts.labels = held.labels;
+  for (const auto& [on, device, rule] : held.state.grants) {
+    facts.grants.push_back({on, device, rule.actions, rule.max_qos, rule.max_payload, rule.filter});
+    tenants_of_.emplace(on, held.state.tenant_id);  // where to look when somebody asks whether it is still there
+  }
   return facts;
 }
 
@@ -193,6 +203,7 @@ std::optional<edge::TenantFacts> RegistryView::find_tenant(const TenantId& id) c
       state.id = facts->id;
       state.name = facts->name;
       state.status = to_edge_status(facts->standing);
+      state.policies = facts->policies;
       return std::optional{std::move(state)};
     };
     known = tenants_read_.emplace(id, noted(read())).first;
@@ -202,6 +213,7 @@ std::optional<edge::TenantFacts> RegistryView::find_tenant(const TenantId& id) c
   facts.id = known->second->id;
   facts.name = known->second->name;
   facts.status = known->second->status;
+  facts.policies = &known->second->policies;
   return facts;
 }
 

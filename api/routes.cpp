@@ -11,6 +11,9 @@ http::Router make_rest_router(ApiContext& context) {
   add_certificates(operations);
   add_batches(operations);
   add_policies(operations);
+  add_policy_tests(operations);
+  add_groups(operations);
+  add_grants(operations);
   add_profiles(operations);
   add_revocations(operations);
   add_tokens(operations);

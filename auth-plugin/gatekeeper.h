@@ -82,7 +82,7 @@ class Gatekeeper final : public HandshakeJudge {
   void disconnected(const void* context);
 
   TopicGate& topics() { return topics_; }
-  bool may_subscribe(const ClientView& client, std::string_view filter);
+  bool may_subscribe(const ClientView& client, std::string_view filter, std::uint8_t qos);
   PublishAnswer publish(const ClientView& client, const MessageView& message);
 
   // Between two rounds of the broker's loop. Cheap where there is nothing to do.

@@ -216,8 +216,8 @@ void Gatekeeper::disconnected(const void* context) {
   desk_.ended(live.facts);
 }
 
-bool Gatekeeper::may_subscribe(const ClientView& client, std::string_view filter) {
-  if (!topics_.may_subscribe(client, filter)) return false;
+bool Gatekeeper::may_subscribe(const ClientView& client, std::string_view filter, std::uint8_t qos) {
+  if (!topics_.may_subscribe(client, filter, qos)) return false;
   desk_.subscribed();
   return true;
 }

@@ -49,7 +49,7 @@ Result<Session> open_session(const OtherBroker& broker, const IdentityState& sta
 
 Result<void> decide(const Session& session, OtherAccess access, std::string_view topic, UtcTime now) {
   const auto kind = access == OtherAccess::kPublish ? AclAccess::kPublish : AclAccess::kSubscribe;
-  const std::string_view reason = decide_acl(session, kind, topic, now);
+  const std::string_view reason = decide_acl(session, {.access = kind, .topic = topic}, now);
   return reason.empty() ? Result<void>() : refused(reason);
 }
 

@@ -33,6 +33,7 @@ struct PeerEvidence {
   // What the registry's list must name: the certificate itself, or (external) the device by this anchor.
   Sha256 credential_id{};
   bool tenant_by_name = false;                         // the TLS server name picked the tenant
+  std::string serial{};                                // of the certificate, lower-case hexadecimal
   std::shared_ptr<const ExternalEvidence> external{};  // nullptr: issued by us
 };
 

@@ -63,10 +63,13 @@ Result<PeerEvidence> verify_peer(const PresentedChain& chain, const IdentityStat
     MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
     presented.push_back(std::move(certificate));
   }
-  auto own = verify_own(chain, leaf, presented, state, trust_domain, now);
-  if (own.ok()) return own;
-  auto external = verify_external_peer(chain, leaf, presented, state, now);
-  return external ? std::move(*external) : std::move(own);
+  auto verified = verify_own(chain, leaf, presented, state, trust_domain, now);
+  if (!verified.ok()) {
+    auto external = verify_external_peer(chain, leaf, presented, state, now);
+    if (external) verified = std::move(*external);
+  }
+  if (verified.ok()) verified->serial = leaf.serial_hex();
+  return verified;
 }
 
 }  // namespace muster::auth_plugin

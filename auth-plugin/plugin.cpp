@@ -103,8 +103,8 @@ int on_acl_check(int, void* data, void*) noexcept {
     message.retain = event.retain;
     switch (event.access) {
       case MOSQ_ACL_WRITE: return acl_code(topics.may_write(client, message));
-      case MOSQ_ACL_READ: return acl_code(topics.may_receive(client, message.topic));
-      case MOSQ_ACL_SUBSCRIBE: return acl_code(runtime->gatekeeper().may_subscribe(client, message.topic));
+      case MOSQ_ACL_READ: return acl_code(topics.may_receive(client, message.topic, message.payload.size()));
+      case MOSQ_ACL_SUBSCRIBE: return acl_code(runtime->gatekeeper().may_subscribe(client, message.topic, event.qos));
       case MOSQ_ACL_UNSUBSCRIBE: topics.unsubscribed(client, message.topic); return acl_code(true);
       default: return acl_code(false);
     }

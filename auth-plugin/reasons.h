@@ -6,6 +6,8 @@
 
 #include <string_view>
 
+#include "core/topic_decision.h"
+
 namespace muster::auth_plugin::reasons {
 
 // Refusals to start
@@ -47,9 +49,12 @@ inline constexpr std::string_view kTrustAnchorSuspended = "trust_anchor.suspende
 // Topics
 inline constexpr std::string_view kSessionUnknown = "acl.session_unknown";
 inline constexpr std::string_view kQueuedForAnother = "acl.queued_for_another";  // an earlier device of the same name
-inline constexpr std::string_view kTopicInvalid = "acl.topic_invalid";
-inline constexpr std::string_view kDollarTopic = "acl.dollar_topic";
-inline constexpr std::string_view kNotInPolicy = "acl.not_in_policy";
+using muster::reasons::kDollarTopic;
+using muster::reasons::kNotInPolicy;
+using muster::reasons::kPayloadTooLarge;
+using muster::reasons::kQosNotAllowed;
+using muster::reasons::kRetainNotAllowed;
+using muster::reasons::kTopicInvalid;
 inline constexpr std::string_view kRetainedByAnother = "acl.retained_by_another";
 inline constexpr std::string_view kRetainedTableFull = "acl.retained_table_full";  // or this device's part of it
 inline constexpr std::string_view kTooManySubscriptions = "acl.too_many_subscriptions";

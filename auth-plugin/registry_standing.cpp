@@ -39,6 +39,20 @@ std::string_view certificate_refusal(EntityStatus status) {
   return reasons::kInternal;
 }
 
+// A grant ends with the device that it is on, and rests while that one is suspended.
+std::vector<GrantedTopics> grants_in_force(const edge::IdentityView& view, const TenantId& tenant,
+                                           const std::vector<edge::GrantFacts>& grants) {
+  std::vector<GrantedTopics> held;
+  held.reserve(grants.size());
+  for (const edge::GrantFacts& grant : grants) {
+    const auto on = view.find_device(grant.on);
+    if (!on || on->tenant_id != tenant || on->status != EntityStatus::kActive) continue;
+    held.push_back({grant.device, grant.actions, grant.max_qos, grant.max_payload, grant.filter});
+  }
+  std::ranges::stable_sort(held, {}, &GrantedTopics::device);
+  return held;
+}
+
 std::string_view judge_device(const edge::IdentityView& view, const Session& session, Standing& standing) {
   const auto tenant = view.find_tenant(session.tenant_id);
   if (!tenant) return reasons::kTenantUnknown;
@@ -55,6 +69,7 @@ std::string_view judge_device(const edge::IdentityView& view, const Session& ses
   standing.tenant_octets = tenant->name.size();
   standing.groups = std::move(device->groups);
   standing.labels = std::move(device->labels);
+  standing.grants = grants_in_force(view, session.tenant_id, device->grants);
   return {};
 }
 
@@ -138,6 +153,7 @@ Result<Session> decide_connect(const ConnectQuestion& question) {
   session.connection.anchor_key = evidence.anchor_key;
   session.connection.credential_id = evidence.credential_id;
   session.connection.tenant_by_name = evidence.tenant_by_name;
+  session.connection.serial = evidence.serial;
   session.connection.external = evidence.external;
   session.connection.not_after = std::min(evidence.not_after, certificate->not_after);
   const Standing standing = standing_of(*question.state, session);

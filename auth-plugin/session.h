@@ -13,6 +13,7 @@
 #include "core/id.h"
 #include "core/record.h"
 #include "core/time.h"
+#include "core/topic_decision.h"
 #include "edge/identity_view.h"
 
 namespace muster::auth_plugin {
@@ -27,6 +28,7 @@ struct ConnectionFacts {
   Sha256 anchor_key{};
   Sha256 credential_id{};  // as PeerEvidence
   bool tenant_by_name = false;
+  std::string serial;  // of the certificate, lower-case hexadecimal
   std::shared_ptr<const ExternalEvidence> external;
   std::shared_ptr<HoldConnection> hold;
 };
@@ -41,6 +43,13 @@ struct Standing {
   std::string_view connection_refusal;  // "" where, besides, the certificate and its issuer are in order
   std::vector<std::string_view> groups;
   std::vector<std::pair<std::string_view, std::string_view>> labels;
+  std::vector<GrantedTopics> grants;  // sorted by device; those on devices that are not active are left out
+};
+
+// A Topic Filter that was allowed, with the QoS that was asked for.
+struct Subscription {
+  std::string filter;
+  std::uint8_t qos = 0;
 };
 
 // Until when no further log line and record of a denial are written, for each reason: one kind of denial must not hide
@@ -85,9 +94,9 @@ struct alignas(64) Session {
   DeviceId device_id;
   // The context of an earlier device of this name: its will is not ours.
   const void* replaced_context = nullptr;
-  std::vector<std::string> subscriptions;  // filters that were allowed
-  ConnectionId subscribing;                // the connection that subscribed last
-  std::uint64_t offline_turn = 0;          // its place in SessionTable's list of offline sessions; 0: none
+  std::vector<Subscription> subscriptions;
+  ConnectionId subscribing;        // the connection that subscribed last
+  std::uint64_t offline_turn = 0;  // its place in SessionTable's list of offline sessions; 0: none
   QuietReasons quiet;
 
   std::string_view tenant_part() const { return std::string_view(principal).substr(0, principal.find('/')); }

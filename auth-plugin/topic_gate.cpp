@@ -20,6 +20,13 @@ constexpr std::string_view name_of(AclAccess access) {
   return "";
 }
 
+// The broker grants no more whatever is asked for (the guard sees to max_qos 1).
+constexpr std::uint8_t kBrokerMaxQos = 1;
+
+Carried carried_of(const MessageView& message) {
+  return {message.qos, static_cast<std::uint32_t>(std::min<std::size_t>(message.payload.size(), kAnyPayload))};
+}
+
 }  // namespace
 
 void TopicGate::refresh_standing(Session& session) {
@@ -33,11 +40,11 @@ bool TopicGate::deny(Session& session, AclAccess access, std::string_view reason
   return false;
 }
 
-bool TopicGate::answer(Session& session, AclAccess access, std::string_view topic) {
+bool TopicGate::answer(Session& session, const TopicQuestion& question) {
   refresh_standing(session);
-  const std::string_view reason = decide_acl(session, access, topic, parts_.clock.now());
-  if (!reason.empty()) return deny(session, access, reason, topic);
-  parts_.metrics.acl_decided(access, {});
+  const std::string_view reason = decide_acl(session, question, parts_.clock.now());
+  if (!reason.empty()) return deny(session, question.access, reason, question.topic);
+  parts_.metrics.acl_decided(question.access, {});
   return true;
 }
 
@@ -56,7 +63,7 @@ bool TopicGate::may_write(const ClientView& client, const MessageView& message) 
     return false;
   }
   const AclAccess access = access_of_write(client, *session);
-  if (!answer(*session, access, message.topic)) return false;
+  if (!answer(*session, {access, message.topic, carried_of(message), message.retain})) return false;
   if (access == AclAccess::kRetained) {
     if (retained_.is_owner(message.topic, session->device_id)) return true;
     return deny(*session, access, reasons::kRetainedByAnother, message.topic);
@@ -74,42 +81,49 @@ bool TopicGate::remember_retained(const MessageView& message, const Session& ses
   return true;
 }
 
-bool TopicGate::may_receive(const ClientView& client, std::string_view topic) {
+bool TopicGate::may_receive(const ClientView& client, std::string_view topic, std::size_t payload_size) {
   Session* session = parts_.sessions.find(client.context, client.id, client.username);
-  if (session) return answer(*session, AclAccess::kReceive, topic);
+  const auto octets = static_cast<std::uint32_t>(std::min<std::size_t>(payload_size, kAnyPayload));
+  if (session) return answer(*session, {AclAccess::kReceive, topic, {0, octets}, false});
   parts_.metrics.acl_decided(AclAccess::kReceive, reasons::kSessionUnknown);
   return false;
 }
 
-bool TopicGate::may_subscribe(const ClientView& client, std::string_view filter) {
+// The broker can be told yes or no, not to grant a lower QoS than was asked for.
+bool TopicGate::may_subscribe(const ClientView& client, std::string_view filter, std::uint8_t qos) {
   Session* session = parts_.sessions.find(client.context, client.id, client.username);
   if (!session) {
     parts_.metrics.acl_decided(AclAccess::kSubscribe, reasons::kSessionUnknown);
     return false;
   }
   session->queue_is_foreign = false;  // its CONNECT is through: what comes now was asked for by this device
-  if (!answer(*session, AclAccess::kSubscribe, filter)) return false;
-  auto& filters = session->subscriptions;
+  qos = std::min(qos, kBrokerMaxQos);
+  if (!answer(*session, {AclAccess::kSubscribe, filter, {qos, 0}, false})) return false;
+  auto& held = session->subscriptions;
   const bool first = session->subscribing != session->connection.id;
   session->subscribing = session->connection.id;
-  if (first && client.clean_start) filters.clear();  // the broker has dropped those of the connections before
-  if (std::ranges::find(filters, filter) != filters.end()) return true;
-  if (filters.size() >= Session::kMaxSubscriptions) {
+  if (first && client.clean_start) held.clear();  // the broker has dropped those of the connections before
+  const auto known = std::ranges::find(held, filter, &Subscription::filter);
+  if (known != held.end()) {
+    known->qos = qos;
+    return true;
+  }
+  if (held.size() >= Session::kMaxSubscriptions) {
     return deny(*session, AclAccess::kSubscribe, reasons::kTooManySubscriptions, filter);
   }
-  filters.emplace_back(filter);
+  held.push_back({std::string(filter), qos});
   return true;
 }
 
 void TopicGate::unsubscribed(const ClientView& client, std::string_view filter) {
   Session* session = parts_.sessions.find(client.context, client.id, client.username);
-  if (session) std::erase(session->subscriptions, filter);
+  if (session) std::erase_if(session->subscriptions, [&](const Subscription& held) { return held.filter == filter; });
 }
 
 bool TopicGate::still_allows_subscriptions(const Session& session) const {
   const UtcTime now = parts_.clock.now();
-  return std::ranges::all_of(session.subscriptions, [&](const std::string& filter) {
-    return decide_acl(session, AclAccess::kSubscribe, filter, now).empty();
+  return std::ranges::all_of(session.subscriptions, [&](const Subscription& held) {
+    return decide_acl(session, {AclAccess::kSubscribe, held.filter, {held.qos, 0}, false}, now).empty();
   });
 }
 

@@ -20,6 +20,8 @@ void declare_cert(Command& root);
 void declare_ca(Command& root);
 void declare_issuer(Command& root);
 void declare_policy(Command& root);
+void declare_group(Command& root);
+void declare_grant(Command& root);
 void declare_trust_anchor(Command& root);
 void declare_profile(Command& root);
 void declare_token(Command& root);

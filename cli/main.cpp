@@ -22,6 +22,8 @@ void declare_all(muster::cli::Command& root) {
   declare_ca(root);
   declare_issuer(root);
   declare_policy(root);
+  declare_group(root);
+  declare_grant(root);
   declare_trust_anchor(root);
   declare_profile(root);
   declare_token(root);

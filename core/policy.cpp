@@ -4,29 +4,12 @@
 #include <algorithm>
 #include <optional>
 
-#include "core/encoding.h"
-#include "core/topic_filter.h"
+#include "core/policy_compiler.h"
 
 namespace muster {
 namespace {
 
 constexpr std::string_view kSharePrefix = "$share/";
-constexpr std::string_view kLabelPrefix = "label.";
-
-Error filter_invalid(std::string_view filter) {
-  return Error{ErrorCode::kInvalidArgument, "policy.filter_invalid", std::string(filter)};
-}
-
-Error variable_unknown(std::string_view filter) {
-  return Error{ErrorCode::kInvalidArgument, "policy.variable_unknown", std::string(filter)};
-}
-
-bool has_forbidden_octet(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto octet = static_cast<unsigned char>(c);
-    return octet < 0x20 || octet == 0x7f;
-  });
-}
 
 // take_level cuts the first level off `rest`; nullopt when there is none left.
 std::optional<std::string_view> take_level(std::optional<std::string_view>& rest) {
@@ -41,135 +24,62 @@ std::optional<std::string_view> take_level(std::optional<std::string_view>& rest
   return level;
 }
 
+bool take_value(std::optional<std::string_view>& rest, std::string_view value) {
+  if (!rest || value.empty() || !rest->starts_with(value)) return false;
+  if (rest->size() == value.size()) {
+    rest.reset();
+    return true;
+  }
+  if ((*rest)[value.size()] != '/') return false;
+  rest->remove_prefix(value.size() + 1);
+  return true;
+}
+
+Error refused(std::string_view reason, std::size_t rule, std::string_view filter) {
+  return Error{ErrorCode::kInvalidArgument, reason, "rule " + std::to_string(rule) + ": " + std::string(filter)};
+}
+
 }  // namespace
 
-// PolicyMatcher compiles templates and compares their levels with what a client asked for.
+// PolicyMatcher compares one topic with rules. What the client asked for is taken apart once: nearly all templates
+// start with ${tenant}/${device}/, so that part is compared once and not once for each rule.
 class PolicyMatcher {
  public:
   using Segment = Policy::Segment;
   using Level = Policy::Level;
   using Rule = Policy::Rule;
 
-  static Result<Rule> compile(const PolicyRule& source) {
-    const std::string_view filter = source.filter;
-    if (filter.empty() || filter.size() > kMaxPolicyFilterLength || has_forbidden_octet(filter) || !is_utf8(filter)) {
-      return filter_invalid(filter);
-    }
-    Rule rule{source.action, {}, filter.starts_with(kSharePrefix)};
-    if (rule.shared && source.action != PolicyAction::kSubscribe) return filter_invalid(filter);
-    std::optional<std::string_view> rest = rule.shared ? filter.substr(kSharePrefix.size()) : filter;
-    while (const auto text = take_level(rest)) {
-      MUSTER_TRY(Level level, compile_level(*text, filter));
-      if (level.kind == Level::Kind::kRest && rest) return filter_invalid(filter);
-      rule.levels.push_back(std::move(level));
-    }
-    if (rule.levels.size() > static_cast<std::size_t>(kMaxTopicLevels)) return filter_invalid(filter);
-    MUSTER_TRY_VOID(check_reach(rule, filter));
-    return rule;
+  PolicyMatcher(const Policy& policy, const PolicySubject& subject, std::string_view topic, bool is_filter)
+      : policy_(policy), subject_(subject), topic_(topic), below_(topic), is_filter_(is_filter) {
+    own_ = take_value(below_, subject.tenant) && take_value(below_, subject.device);
   }
 
-  // What a client asked for. Nearly all templates start with ${tenant}/${device}/, so that part is compared once and
-  // not once for each rule.
-  struct Asked {
-    Asked(const PolicySubject& who, std::string_view what)
-        : subject(who), text(what), below_device(what), own(take_own(who, below_device)) {}
-    const PolicySubject& subject;
-    std::string_view text;
-    std::optional<std::string_view> below_device;  // what follows the device's own two levels, where `own`
-    bool own;
-  };
-
-  // The levels of a shared rule start with the share name; a Topic Name is compared with what follows.
-  static bool matches_name(const Rule& rule, const Asked& name) {
-    return rule.shared ? covers(rule, 1, name.subject, name.text) : covers_plain(rule, name);
-  }
-
-  static bool covers_filter(const Rule& rule, const Asked& filter) {
-    const bool shared = filter.text.starts_with(kSharePrefix);
-    if (shared != rule.shared) return false;
-    if (!shared) return covers_plain(rule, filter);
-    return covers(rule, 0, filter.subject, filter.text.substr(kSharePrefix.size()));
+  bool matches(const Rule& rule) const {
+    if (rule.own) {
+      if (!own_) return false;
+      return rule.literal ? matches_tail(rule) : covers(rule, 2, below_);
+    }
+    if (!is_filter_) return covers(rule, rule.shared ? 1 : 0, topic_);
+    if (topic_.starts_with(kSharePrefix) != rule.shared) return false;
+    return covers(rule, 0, rule.shared ? topic_.substr(kSharePrefix.size()) : topic_);
   }
 
  private:
-  static bool take_own(const PolicySubject& subject, std::optional<std::string_view>& rest) {
-    return take_value(rest, subject.tenant) && take_value(rest, subject.device);
-  }
-
-  static bool is_only(const Level& level, Segment::Kind kind) {
-    return level.kind == Level::Kind::kSegments && level.segments.size() == 1 && level.segments.front().kind == kind;
-  }
-
-  static bool covers_plain(const Rule& rule, const Asked& asked) {
-    const bool of_device = rule.levels.size() >= 2 && is_only(rule.levels[0], Segment::Kind::kTenant) &&
-                           is_only(rule.levels[1], Segment::Kind::kDevice);
-    if (!of_device) return covers(rule, 0, asked.subject, asked.text);
-    return asked.own && covers(rule, 2, asked.subject, asked.below_device);
-  }
-
-  static Result<Level> compile_level(std::string_view text, std::string_view filter) {
-    if (text == "+") return Level{Level::Kind::kAnyLevel, {}};
-    if (text == "#") return Level{Level::Kind::kRest, {}};
-    Level level{Level::Kind::kSegments, {}};
-    while (!text.empty()) {
-      const std::size_t open = text.find("${");
-      if (open != 0) {
-        const std::string_view literal = text.substr(0, open);
-        if (literal.find_first_of("+#{}") != std::string_view::npos) return filter_invalid(filter);
-        level.segments.push_back({Segment::Kind::kLiteral, std::string(literal)});
-        text.remove_prefix(literal.size());
-        continue;
-      }
-      const std::size_t close = text.find('}');
-      if (close == std::string_view::npos) return filter_invalid(filter);
-      MUSTER_TRY(Segment segment, compile_variable(text.substr(2, close - 2), filter));
-      // Two groups in one level would have to be tried in all combinations, on the broker's only thread.
-      if (segment.kind == Segment::Kind::kGroup && has_group(level)) return filter_invalid(filter);
-      level.segments.push_back(std::move(segment));
-      text.remove_prefix(close + 1);
-    }
-    return level;
-  }
-
-  static bool has_group(const Level& level) {
-    return std::any_of(level.segments.begin(), level.segments.end(),
-                       [](const Segment& segment) { return segment.kind == Segment::Kind::kGroup; });
-  }
-
-  static Result<Segment> compile_variable(std::string_view name, std::string_view filter) {
-    if (name == "tenant") return Segment{Segment::Kind::kTenant, {}};
-    if (name == "device") return Segment{Segment::Kind::kDevice, {}};
-    if (name == "group") return Segment{Segment::Kind::kGroup, {}};
-    if (!name.starts_with(kLabelPrefix)) return variable_unknown(filter);
-    name.remove_prefix(kLabelPrefix.size());
-    if (name.empty() || name.find_first_of("+#${") != std::string_view::npos) return variable_unknown(filter);
-    return Segment{Segment::Kind::kLabel, std::string(name)};
-  }
-
-  static Result<void> check_reach(const Rule& rule, std::string_view filter) {
-    const std::size_t first = rule.shared ? 1 : 0;
-    if (rule.levels.size() <= first) return filter_invalid(filter);
-    if (rule.shared && rule.levels[0].kind != Level::Kind::kAnyLevel && rule.levels[0].segments.empty()) {
-      return filter_invalid(filter);
-    }
-    const Level& level = rule.levels[first];
-    if (level.kind == Level::Kind::kSegments && level.segments.size() == 1) {
-      const Segment& segment = level.segments[0];
-      if (segment.kind == Segment::Kind::kTenant) return {};
-      const bool dollar = segment.kind == Segment::Kind::kLiteral && segment.text.starts_with('$');
-      if (dollar && !rule.shared && segment.text != "$share") return {};
-    }
-    return Error{ErrorCode::kInvalidArgument, "policy.reaches_beyond_tenant", std::string(filter)};
+  // Text that is equal holds no wildcard, so this is right for names and filters.
+  bool matches_tail(const Rule& rule) const {
+    if (rule.tail_levels == 0) return rule.rest || !below_;
+    if (!below_) return false;
+    const std::string_view tail = policy_.text(rule.tail_offset, rule.tail_length);
+    if (!below_->starts_with(tail)) return false;
+    return below_->size() == tail.size() || (rule.rest && (*below_)[tail.size()] == '/');
   }
 
   // Compares the levels from `first` on with `rest`; nullopt: no level is left.
-  static bool covers(const Rule& rule, std::size_t first, const PolicySubject& subject,
-                     std::optional<std::string_view> rest) {
-    for (std::size_t i = first; i < rule.levels.size(); ++i) {
-      const Level& level = rule.levels[i];
+  bool covers(const Rule& rule, std::size_t first, std::optional<std::string_view> rest) const {
+    for (const Level& level : std::span(policy_.levels_).subspan(rule.first + first, rule.count - first)) {
       if (level.kind == Level::Kind::kRest) return true;
-      if (level.kind == Level::Kind::kSegments && level.segments.size() == 1) {
-        const auto value = only_value(level.segments[0], subject);
+      if (level.count == 1) {
+        const auto value = only_value(policy_.segments_[level.first]);
         if (value) {
           if (!take_value(rest, *value)) return false;
           continue;
@@ -179,90 +89,117 @@ class PolicyMatcher {
       if (!text || *text == "#") return false;
       if (level.kind == Level::Kind::kAnyLevel) continue;
       // A value that happens to be "+" is text: it never stands for the client's wildcard.
-      if (*text == "+" || !matches_level(level.segments, subject, *text)) return false;
+      const auto segments = std::span(policy_.segments_).subspan(level.first, level.count);
+      if (*text == "+" || !matches_level(segments, *text)) return false;
     }
     return !rest;
   }
 
   // The text that a level of one segment must equal, where that is one text: most levels of most policies, so the
   // decision compares without looking for the next '/'.
-  static std::optional<std::string_view> only_value(const Segment& segment, const PolicySubject& subject) {
+  std::optional<std::string_view> only_value(const Segment& segment) const {
     switch (segment.kind) {
-      case Segment::Kind::kLiteral: return segment.text;
-      case Segment::Kind::kTenant: return subject.tenant;
-      case Segment::Kind::kDevice: return subject.device;
+      case Segment::Kind::kLiteral: return policy_.text(segment.offset, segment.length);
+      case Segment::Kind::kTenant: return subject_.tenant;
+      case Segment::Kind::kDevice: return subject_.device;
+      case Segment::Kind::kSerial: return subject_.certificate_serial;
       case Segment::Kind::kGroup:
       case Segment::Kind::kLabel: return std::nullopt;
     }
     return std::nullopt;
   }
 
-  static bool take_value(std::optional<std::string_view>& rest, std::string_view value) {
-    if (!rest || value.empty() || !rest->starts_with(value)) return false;
-    if (rest->size() == value.size()) {
-      rest.reset();
-      return true;
-    }
-    if ((*rest)[value.size()] != '/') return false;
-    rest->remove_prefix(value.size() + 1);
-    return true;
+  std::string_view label(const Segment& segment) const {
+    const std::string_view name = policy_.text(segment.offset, segment.length);
+    const auto found = std::lower_bound(subject_.labels.begin(), subject_.labels.end(), name,
+                                        [](const auto& each, const auto& wanted) { return each.first < wanted; });
+    return found == subject_.labels.end() || found->first != name ? std::string_view() : found->second;
   }
 
-  static bool matches_level(std::span<const Segment> segments, const PolicySubject& subject, std::string_view text) {
+  bool matches_level(std::span<const Segment> segments, std::string_view text) const {
     if (segments.empty()) return text.empty();
-    const Segment& segment = segments.front();
     const auto rest_matches = [&](std::string_view value) {
-      return text.starts_with(value) && matches_level(segments.subspan(1), subject, text.substr(value.size()));
+      return !value.empty() && text.starts_with(value) && matches_level(segments.subspan(1), text.substr(value.size()));
     };
-    switch (segment.kind) {
-      case Segment::Kind::kLiteral: return rest_matches(segment.text);
-      case Segment::Kind::kTenant: return !subject.tenant.empty() && rest_matches(subject.tenant);
-      case Segment::Kind::kDevice: return !subject.device.empty() && rest_matches(subject.device);
-      case Segment::Kind::kGroup:
-        return std::any_of(subject.groups.begin(), subject.groups.end(),
-                           [&](std::string_view group) { return !group.empty() && rest_matches(group); });
-      case Segment::Kind::kLabel: {
-        const auto found = std::lower_bound(subject.labels.begin(), subject.labels.end(), segment.text,
-                                            [](const auto& label, const auto& name) { return label.first < name; });
-        if (found == subject.labels.end() || found->first != segment.text) return false;
-        return !found->second.empty() && rest_matches(found->second);
-      }
+    switch (segments.front().kind) {
+      case Segment::Kind::kGroup: return std::any_of(subject_.groups.begin(), subject_.groups.end(), rest_matches);
+      case Segment::Kind::kLabel: return rest_matches(label(segments.front()));
+      default: return rest_matches(*only_value(segments.front()));
     }
-    return false;
   }
+
+  const Policy& policy_;
+  const PolicySubject& subject_;
+  std::string_view topic_;
+  std::optional<std::string_view> below_;  // what follows the device's own two levels, where own_
+  bool is_filter_;
+  bool own_ = false;
 };
 
-Result<Policy> Policy::compile(std::span<const PolicyRule> rules) {
+Result<Policy> Policy::compile(std::span<const PolicyRule> rules, const Limits& limits) {
   if (rules.size() > kMaxPolicyRules) {
     return Error{ErrorCode::kInvalidArgument, "policy.too_many_rules", std::to_string(rules.size())};
   }
-  Policy policy;
-  for (const PolicyRule& source : rules) {
-    MUSTER_TRY(Rule rule, PolicyMatcher::compile(source));
-    policy.rules_.push_back(std::move(rule));
+  PolicyCompiler compiler;
+  for (const std::size_t i : PolicyCompiler::order_of(rules)) {
+    const std::string_view reason = compiler.add(rules[i], i);
+    if (!reason.empty()) return refused(reason, i, rules[i].filter);
   }
-  return policy;
+  return compiler.finish(limits);
 }
 
-bool Policy::allows_publish(const PolicySubject& subject, std::string_view topic) const {
-  const PolicyMatcher::Asked asked(subject, topic);
-  return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
-    return rule.action == PolicyAction::kPublish && PolicyMatcher::matches_name(rule, asked);
-  });
+Policy Policy::compile_stored(std::span<const PolicyRule> rules, const Limits& limits) {
+  PolicyCompiler compiler;
+  if (rules.size() <= kMaxPolicyRules) {
+    for (const std::size_t i : PolicyCompiler::order_of(rules)) (void)compiler.add(rules[i], i);
+  }
+  return compiler.finish(limits);
 }
 
-bool Policy::allows_subscribe(const PolicySubject& subject, std::string_view filter) const {
-  const PolicyMatcher::Asked asked(subject, filter);
-  return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
-    return rule.action == PolicyAction::kSubscribe && PolicyMatcher::covers_filter(rule, asked);
-  });
+PolicyAction Policy::governing(PolicyAction action) const {
+  switch (action) {
+    case PolicyAction::kReceive: return spoken_of_.has(action) ? action : PolicyAction::kSubscribe;
+    case PolicyAction::kWill: return spoken_of_.has(action) ? action : PolicyAction::kPublish;
+    case PolicyAction::kPublish:
+    case PolicyAction::kSubscribe:
+    case PolicyAction::kRetain: return action;
+  }
+  return action;
 }
 
-bool Policy::allows_receive(const PolicySubject& subject, std::string_view topic) const {
-  const PolicyMatcher::Asked asked(subject, topic);
-  return std::any_of(rules_.begin(), rules_.end(), [&](const Rule& rule) {
-    return rule.action == PolicyAction::kSubscribe && PolicyMatcher::matches_name(rule, asked);
-  });
+PolicyMatch Policy::find(PolicyAction action, const PolicySubject& subject, std::string_view topic,
+                         const Carried& carried) const {
+  using Kind = PolicyMatch::Kind;
+  if (action == PolicyAction::kRetain && !spoken_of_.has(action)) return {Kind::kAllowed, PolicyMatch::kNoRule};
+  const PolicyMatcher matcher(*this, subject, topic, action == PolicyAction::kSubscribe);
+  PolicyMatch best;
+  for (const Rule& rule : rules_of(governing(action))) {
+    if (!matcher.matches(rule)) continue;
+    // The QoS of a delivery is not the one that the message was published with.
+    const bool too_high = carried.qos > rule.max_qos && action != PolicyAction::kReceive;
+    if (!too_high && carried.payload <= rule.max_payload) return {Kind::kAllowed, rule.index};
+    const Kind kind = too_high ? Kind::kQosTooHigh : Kind::kPayloadTooLarge;
+    if (kind > best.kind) best = {kind, rule.index};
+  }
+  return best;
+}
+
+std::string_view to_string(PolicyAction action) {
+  switch (action) {
+    case PolicyAction::kPublish: return "publish";
+    case PolicyAction::kSubscribe: return "subscribe";
+    case PolicyAction::kReceive: return "receive";
+    case PolicyAction::kRetain: return "retain";
+    case PolicyAction::kWill: return "will";
+  }
+  return "";
+}
+
+std::optional<PolicyAction> parse_policy_action(std::string_view text) {
+  for (const PolicyAction action : kPolicyActions) {
+    if (to_string(action) == text) return action;
+  }
+  return std::nullopt;
 }
 
 std::vector<PolicyRule> default_policy_rules() {

@@ -51,6 +51,7 @@ Result<std::shared_ptr<const BaseFile>> BaseFile::open(const std::string& path, 
   base->file_ = {static_cast<const std::uint8_t*>(mapping), size};
   MUSTER_TRY_VOID(BaseFileCheck{*base}.run());
   base->compiled_ = std::vector<std::atomic<const HeldPolicy*>>(base->policies_.size());
+  base->read_attachments();
   return std::shared_ptr<const BaseFile>{std::move(base)};
 }
 
@@ -65,12 +66,22 @@ BytesView BaseFile::string(fmt::PoolOffset offset) const {
   return pool_.subspan(offset + sizeof size, size);
 }
 
+void BaseFile::read_attachments() {
+  attachments_.reserve(tenants_.size());
+  for (const fmt::Tenant& entry : tenants_) {
+    auto attributes = read_tenant_attributes(string(entry.settings));
+    attachments_.push_back(attributes ? std::move(attributes->policies) : PolicyAttachments{});  // checked before
+  }
+}
+
 const fmt::DeviceClass& BaseFile::class_of(std::uint32_t device) const {
   return device_classes_[read_bits(devices_.fields(device), 0, layout_.class_bits)];
 }
 
 TenantFacts BaseFile::facts(const fmt::Tenant& entry) const {
-  return {id_of<TenantId>(entry.id), text(entry.name), static_cast<EntityStatus>(entry.status)};
+  const PolicyAttachments& policies = attachments_[static_cast<std::size_t>(&entry - tenants_.data())];
+  return {id_of<TenantId>(entry.id), text(entry.name), static_cast<EntityStatus>(entry.status),
+          policies.empty() ? nullptr : &policies};
 }
 
 IssuerFacts BaseFile::facts(const fmt::Issuer& entry) const {
@@ -123,16 +134,17 @@ std::optional<HeldDevice> BaseFile::held_device(std::uint32_t row) const {
                      static_cast<EntityStatus>(status),
                      nullptr,
                      std::move(attributes->groups),
-                     std::move(attributes->labels)},
+                     std::move(attributes->labels),
+                     std::move(attributes->grants)},
                     policy};
 }
 
 std::optional<PolicyState> BaseFile::state(const fmt::Policy& entry) const {
   if (entry.status == fmt::kAbsent) return std::nullopt;
-  auto rules = read_rules(string(entry.rules));
-  if (!rules) return std::nullopt;
+  auto body = read_policy_body(string(entry.rules));
+  if (!body) return std::nullopt;
   return PolicyState{id_of<PolicyId>(entry.id), id_of<TenantId>(tenants_[entry.tenant].id),
-                     static_cast<EntityStatus>(entry.status), std::move(*rules)};
+                     static_cast<EntityStatus>(entry.status), std::move(body->rules), body->limits};
 }
 
 std::optional<CertificateFacts> BaseFile::find_certificate(const Sha256& id) const {
@@ -172,8 +184,7 @@ const HeldPolicy* BaseFile::find_policy(const PolicyId& id) const {
   if (known != nullptr) return known;
   HeldPolicy held{id_of<TenantId>(tenants_[entry->tenant].id), static_cast<EntityStatus>(entry->status), nullptr};
   if (const auto policy = state(*entry); policy && policy->status == EntityStatus::kActive) {
-    auto compiled = Policy::compile(policy->rules);
-    if (compiled.ok()) held.compiled = std::make_shared<const Policy>(std::move(compiled).value());
+    held.compiled = std::make_shared<const Policy>(Policy::compile_stored(policy->rules, policy->limits));
   }
   auto mine = std::make_unique<const HeldPolicy>(std::move(held));
   const bool first = place.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel);
@@ -232,7 +243,9 @@ void BaseFile::for_each_certificate_until(UtcTime time,
   }
 }
 
-TenantState to_state(const TenantFacts& facts) { return {facts.id, std::string{facts.name}, facts.status}; }
+TenantState to_state(const TenantFacts& facts) {
+  return {facts.id, std::string{facts.name}, facts.status, facts.policies ? *facts.policies : PolicyAttachments{}};
+}
 
 IssuerState to_state(const IssuerFacts& facts) {
   return {facts.id,
@@ -253,6 +266,7 @@ DeviceState to_state(const HeldDevice& device) {
                     {}};
   state.groups.assign(device.facts.groups.begin(), device.facts.groups.end());
   for (const auto& [name, value] : device.facts.labels) state.labels.emplace_back(name, value);
+  for (const GrantFacts& grant : device.facts.grants) state.grants.push_back(to_state(grant));
   return state;
 }
 

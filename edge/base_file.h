@@ -70,6 +70,7 @@ class BaseFile {
   BaseFile() = default;
   std::string_view text(base_format::PoolOffset offset) const { return as_text(string(offset)); }
   BytesView string(base_format::PoolOffset offset) const;
+  void read_attachments();
   TenantFacts facts(const base_format::Tenant& entry) const;
   IssuerFacts facts(const base_format::Issuer& entry) const;
   std::optional<HeldDevice> held_device(std::uint32_t row) const;
@@ -88,6 +89,7 @@ class BaseFile {
   std::span<const base_format::Policy> policies_;
   std::span<const base_format::DeviceClass> device_classes_;
   base_format::Layout layout_{};
+  std::vector<PolicyAttachments> attachments_;  // beside tenants_
   PackedTable devices_;
   PackedTable certificates_;
   BytesView pool_;

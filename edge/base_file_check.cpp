@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/crc32c.h"
+#include "edge/entity_codec.h"
 
 namespace muster::edge {
 namespace {
@@ -148,7 +149,8 @@ bool BaseFileCheck::is_string(fmt::PoolOffset offset) const {
 bool BaseFileCheck::entries_are_sound() const {
   const std::size_t tenants = base_.tenants_.size();
   const bool tenants_sound = std::ranges::all_of(base_.tenants_, [&](const fmt::Tenant& t) {
-    return is_status_or_absent(t.status) && is_string(t.name) && is_string(t.settings);
+    return is_status_or_absent(t.status) && is_string(t.name) && is_string(t.settings) &&
+           read_tenant_attributes(base_.string(t.settings));
   });
   const bool issuers_sound = std::ranges::all_of(base_.issuers_, [&](const fmt::Issuer& i) {
     return is_status_or_absent(i.status) && i.tenant < tenants && is_string(i.certificate) && is_string(i.external);

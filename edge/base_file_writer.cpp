@@ -98,6 +98,9 @@ class BaseFileWriter::Collected {
 Result<void> BaseFileWriter::Collected::add(const TenantState& state) {
   fmt::Tenant& entry = tenants_[tenants_.of(state.id.raw())];
   MUSTER_TRY(entry.name, tables_.pool.put(as_bytes(state.name)));
+  scratch_.clear();
+  MUSTER_TRY_VOID(append_tenant_attributes(scratch_, state));
+  MUSTER_TRY(entry.settings, tables_.pool.put(scratch_));
   entry.status = held_status(state);
   return {};
 }
@@ -117,7 +120,7 @@ Result<void> BaseFileWriter::Collected::add(const PolicyState& state) {
   const std::uint32_t tenant = tenants_.of(state.tenant_id.raw());
   fmt::Policy& entry = policies_[policies_.of(state.id.raw())];
   scratch_.clear();
-  MUSTER_TRY_VOID(append_rules(scratch_, state.rules));
+  MUSTER_TRY_VOID(append_policy_body(scratch_, state.rules, state.limits));
   MUSTER_TRY(entry.rules, tables_.pool.put(scratch_));
   entry.tenant = tenant;
   entry.status = held_status(state);

@@ -20,8 +20,7 @@ ChangeLayer::ChangeLayer(const ChangeLayer& older, const ChangeLayer& newer) : C
 void ChangeLayer::put(const PolicyState& state) {
   CompiledPolicy policy{state, {state.tenant_id, state.status, nullptr}};
   if (state.status == EntityStatus::kActive) {
-    auto compiled = Policy::compile(state.rules);
-    if (compiled.ok()) policy.held.compiled = std::make_shared<const Policy>(std::move(compiled).value());
+    policy.held.compiled = std::make_shared<const Policy>(Policy::compile_stored(state.rules, state.limits));
   }
   policies_.insert_or_assign(state.id, std::move(policy));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/entity_codec.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "edge/external_trust.h"
@@ -10,6 +11,11 @@ namespace muster::edge {
 namespace {
 
 enum class EntityKind : std::uint8_t { kTenant = 1, kIssuer = 2, kPolicy = 3, kDevice = 4, kCertificate = 5 };
+
+// In a rule's first octet, beside the action: its limits follow. Who does not know it reads no rule of the policy.
+constexpr std::uint8_t kLimitedRule = 0x80;
+
+enum class TenantPart : std::uint8_t { kPolicies = 1 };
 
 const Error kTooLarge{ErrorCode::kResourceExhausted, "snapshot.limit_exceeded", "an entity has a field over its width"};
 const Error kBroken{ErrorCode::kCorrupt, "snapshot.corrupt", "an entity's body is broken"};
@@ -27,6 +33,10 @@ Result<void> append_body(Bytes& out, const TenantState& tenant) {
   w.u8(static_cast<std::uint8_t>(tenant.status));
   w.text16(tenant.name);
   if (!w.fits()) return kTooLarge;
+  Bytes attributes;
+  MUSTER_TRY_VOID(append_tenant_attributes(attributes, tenant));
+  w.u32(static_cast<std::uint32_t>(attributes.size()));
+  w.octets(attributes);
   return {};
 }
 
@@ -50,7 +60,7 @@ Result<void> append_body(Bytes& out, const PolicyState& policy) {
   w.octets(policy.id.octets());
   w.octets(policy.tenant_id.octets());
   w.u8(static_cast<std::uint8_t>(policy.status));
-  return append_rules(out, policy.rules);
+  return append_policy_body(out, policy.rules, policy.limits);
 }
 
 Result<void> append_body(Bytes& out, const DeviceState& device) {
@@ -84,6 +94,11 @@ Result<IdentityChange> take_tenant(WireReader in) {
   tenant.id = take_id<TenantId>(in);
   const std::uint8_t status = in.u8();
   tenant.name = in.text16();
+  if (in.ok() && !in.rest().empty()) {
+    auto attributes = read_tenant_attributes(in.octets(in.u32()));
+    if (!attributes) return kBroken;
+    tenant.policies = std::move(attributes->policies);
+  }
   if (!in.ok() || !is_status(status)) return kBroken;
   tenant.status = static_cast<EntityStatus>(status);
   return IdentityChange{std::move(tenant)};
@@ -110,10 +125,11 @@ Result<IdentityChange> take_policy(WireReader in) {
   policy.id = take_id<PolicyId>(in);
   policy.tenant_id = take_id<TenantId>(in);
   const std::uint8_t status = in.u8();
-  auto rules = read_rules(in.rest());
-  if (!in.ok() || !is_status(status) || !rules) return kBroken;
+  auto policy_body = read_policy_body(in.rest());
+  if (!in.ok() || !is_status(status) || !policy_body) return kBroken;
   policy.status = static_cast<EntityStatus>(status);
-  policy.rules = std::move(*rules);
+  policy.rules = std::move(policy_body->rules);
+  policy.limits = policy_body->limits;
   return IdentityChange{std::move(policy)};
 }
 
@@ -129,6 +145,7 @@ Result<IdentityChange> take_device(WireReader in) {
   device.status = static_cast<EntityStatus>(status);
   device.groups.assign(attributes->groups.begin(), attributes->groups.end());
   for (const auto& [name, value] : attributes->labels) device.labels.emplace_back(name, value);
+  for (const GrantFacts& grant : attributes->grants) device.grants.push_back(to_state(grant));
   return IdentityChange{std::move(device)};
 }
 
@@ -174,31 +191,94 @@ Result<IdentityChange> take_entity(BytesView& bytes) {
   return kBroken;  // what it is we cannot know, and it might take a right away
 }
 
-Result<void> append_rules(Bytes& out, const std::vector<PolicyRule>& rules) {
+Result<void> append_policy_body(Bytes& out, const std::vector<PolicyRule>& rules, const Limits& limits) {
   WireWriter w{out};
   w.count16(rules.size());
   for (const PolicyRule& rule : rules) {
-    w.u8(static_cast<std::uint8_t>(rule.action));
+    const bool limited = rule.max_qos != kAnyQos || rule.max_payload != kAnyPayload;
+    w.u8(static_cast<std::uint8_t>(static_cast<std::uint8_t>(rule.action) | (limited ? kLimitedRule : 0)));
     w.text16(rule.filter);
+    if (!limited) continue;
+    w.u8(rule.max_qos);
+    w.u32(rule.max_payload);
   }
   if (!w.fits()) return kTooLarge;
+  const Bytes encoded = encode(limits);
+  if (encoded.empty()) return {};
+  w.count16(encoded.size());
+  w.octets(encoded);
   return {};
 }
 
-std::optional<std::vector<PolicyRule>> read_rules(BytesView bytes) {
+std::optional<PolicyBody> read_policy_body(BytesView bytes) {
   WireReader in{bytes};
-  std::vector<PolicyRule> rules;
+  PolicyBody body;
   for (std::uint16_t left = in.u16(); left > 0 && in.ok(); --left) {
-    const std::uint8_t action = in.u8();
-    if (action != 1 && action != 2) return std::nullopt;
-    rules.push_back({static_cast<PolicyAction>(action), std::string{in.text16()}});
+    const std::uint8_t first = in.u8();
+    const std::uint8_t action = first & ~kLimitedRule;
+    if (action < 1 || action > kPolicyActions.size()) return std::nullopt;
+    PolicyRule rule{static_cast<PolicyAction>(action), std::string{in.text16()}};
+    if ((first & kLimitedRule) != 0) {
+      rule.max_qos = in.u8();
+      rule.max_payload = in.u32();
+    }
+    body.rules.push_back(std::move(rule));
+  }
+  if (in.ok() && !in.rest().empty()) {
+    const auto limits = decode_limits(in.octets(in.u16()));
+    if (!limits) return std::nullopt;
+    body.limits = *limits;
   }
   if (!in.ok()) return std::nullopt;
-  return rules;
+  return body;
+}
+
+Result<void> append_tenant_attributes(Bytes& out, const TenantState& tenant) {
+  if (tenant.policies.empty()) return {};
+  Bytes part;
+  WireWriter policies{part};
+  policies.octets(tenant.policies.fallback.octets());
+  policies.count16(tenant.policies.groups.size());
+  for (const auto& [group, policy] : tenant.policies.groups) {
+    policies.text16(group);
+    policies.octets(policy.octets());
+  }
+  if (!policies.fits()) return kTooLarge;
+  WireWriter w{out};
+  w.u8(static_cast<std::uint8_t>(TenantPart::kPolicies));
+  w.u32(static_cast<std::uint32_t>(part.size()));
+  w.octets(part);
+  return {};
+}
+
+std::optional<TenantAttributes> read_tenant_attributes(BytesView bytes) {
+  TenantAttributes attributes;
+  WireReader in{bytes};
+  while (in.ok() && !in.rest().empty()) {
+    const std::uint8_t part = in.u8();
+    WireReader body{in.octets(in.u32())};
+    if (part != static_cast<std::uint8_t>(TenantPart::kPolicies)) return std::nullopt;
+    attributes.policies.fallback = take_id<PolicyId>(body);
+    for (std::uint16_t left = body.u16(); left > 0 && body.ok(); --left) {
+      std::string group{body.text16()};
+      attributes.policies.groups.emplace_back(std::move(group), take_id<PolicyId>(body));
+    }
+    const bool sorted =
+        std::ranges::is_sorted(attributes.policies.groups, {}, &std::pair<std::string, PolicyId>::first);
+    if (!body.ok() || !sorted) return std::nullopt;
+  }
+  if (!in.ok()) return std::nullopt;
+  return attributes;
+}
+
+DeviceGrant to_state(const GrantFacts& grant) {
+  return {grant.on,
+          std::string{grant.device},
+          {grant.actions, std::string{grant.filter}, grant.max_qos, grant.max_payload}};
 }
 
 Result<void> append_attributes(Bytes& out, const DeviceState& device) {
-  if (device.groups.empty() && device.labels.empty()) return {};
+  if (device.groups.empty() && device.labels.empty() && device.grants.empty()) return {};
   WireWriter w{out};
   w.count16(device.groups.size());
   for (const std::string& group : device.groups) w.text16(group);
@@ -206,6 +286,15 @@ Result<void> append_attributes(Bytes& out, const DeviceState& device) {
   for (const auto& [name, value] : device.labels) {
     w.text16(name);
     w.text16(value);
+  }
+  if (!device.grants.empty()) w.count16(device.grants.size());
+  for (const DeviceGrant& grant : device.grants) {
+    w.octets(grant.on.octets());
+    w.text16(grant.device);
+    w.u8(grant.rule.actions.bits());
+    w.u8(grant.rule.max_qos);
+    w.u32(grant.rule.max_payload);
+    w.text16(grant.rule.filter);
   }
   if (!w.fits()) return kTooLarge;
   return {};
@@ -219,6 +308,16 @@ std::optional<DeviceAttributesView> read_attributes(BytesView bytes) {
   for (std::uint16_t left = in.u16(); left > 0 && in.ok(); --left) {
     const std::string_view name = in.text16();
     view.labels.emplace_back(name, in.text16());
+  }
+  if (!in.ok()) return std::nullopt;
+  if (in.rest().empty()) return view;
+  for (std::uint16_t left = in.u16(); left > 0 && in.ok(); --left) {
+    const auto on = take_id<DeviceId>(in);
+    const std::string_view device = in.text16();
+    const PolicyActions actions{in.u8()};
+    const std::uint8_t max_qos = in.u8();
+    const std::uint32_t max_payload = in.u32();
+    view.grants.push_back({on, device, actions, max_qos, max_payload, in.text16()});
   }
   if (!in.ok()) return std::nullopt;
   return view;

@@ -41,7 +41,24 @@ std::string write(const TenantState& s) {
   out.add("id", s.id.text());
   out.add("name", s.name);
   out.add("status", to_text(s.status));
+  if (!s.policies.fallback.is_nil()) out.add("default_policy_id", s.policies.fallback.text());
+  if (s.policies.groups.empty()) return out.end();
+  out.key("group_policies");
+  std::string& line = out.raw();
+  line += '[';
+  for (const auto& [group, policy] : s.policies.groups) {
+    line += line.back() == '[' ? R"({"group":)" : R"(,{"group":)";
+    append_json_string(line, group);
+    line += R"(,"policy_id":")" + policy.text() + "\"}";
+  }
+  line += ']';
   return out.end();
+}
+
+// The limits of a rule, where it has any.
+void write_limits(std::string& line, std::uint8_t max_qos, std::uint32_t max_payload) {
+  if (max_qos != kAnyQos) line += ",\"max_qos\":" + std::to_string(max_qos);
+  if (max_payload != kAnyPayload) line += ",\"max_payload\":" + std::to_string(max_payload);
 }
 
 std::string write(const IssuerState& s) {
@@ -65,13 +82,42 @@ std::string write(const PolicyState& s) {
   line += '[';
   for (const PolicyRule& rule : s.rules) {
     if (line.back() != '[') line += ',';
-    line += rule.action == PolicyAction::kPublish ? R"({"action":"publish","filter":)"
-                                                  : R"({"action":"subscribe","filter":)";
+    line += R"({"action":")";
+    line += to_string(rule.action);
+    line += R"(","filter":)";
     append_json_string(line, rule.filter);
+    write_limits(line, rule.max_qos, rule.max_payload);
     line += '}';
   }
   line += ']';
+  if (s.limits != Limits{}) {
+    out.key("limits");
+    line += to_json_text(s.limits);
+  }
   return out.end();
+}
+
+void write_grants(LineWriter& out, const std::vector<DeviceGrant>& grants) {
+  if (grants.empty()) return;
+  out.key("grants");
+  std::string& line = out.raw();
+  line += '[';
+  for (const DeviceGrant& grant : grants) {
+    if (line.back() != '[') line += ',';
+    line += R"({"on":")" + grant.on.text() + R"(","device":)";
+    append_json_string(line, grant.device);
+    line += R"(,"actions":[)";
+    for (const PolicyAction action : kPolicyActions) {
+      if (!grant.rule.actions.has(action)) continue;
+      if (line.back() != '[') line += ',';
+      append_json_string(line, to_string(action));
+    }
+    line += R"(],"filter":)";
+    append_json_string(line, grant.rule.filter);
+    write_limits(line, grant.rule.max_qos, grant.rule.max_payload);
+    line += '}';
+  }
+  line += ']';
 }
 
 std::string write(const DeviceState& s) {
@@ -101,6 +147,7 @@ std::string write(const DeviceState& s) {
     append_json_string(line, value);
   }
   line += '}';
+  write_grants(out, s.grants);
   return out.end();
 }
 

@@ -7,11 +7,14 @@
 // not matter and one change costs two hashes. The lines are those of the entities as a base holds them
 // (edge/base_file.h, held_form): a device's name is "", and of a certificate's hash the second half is zeros.
 //
-//   {"type":"tenant","id":…,"name":…,"status":…}
+//   {"type":"tenant","id":…,"name":…,"status":…
+//    [,"default_policy_id":…][,"group_policies":[{"group":…,"policy_id":…},…]]}
 //   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER
 //    [,"external":base64, of trust anchors]}
-//   {"type":"policy","id":…,"tenant_id":…,"status":…,"rules":[{"action":"publish|subscribe","filter":…},…]}
-//   {"type":"device","id":…,"tenant_id":…,"name":…,"status":…,"policy_id":…|null,"groups":[…],"labels":{…}}
+//   {"type":"policy","id":…,"tenant_id":…,"status":…,"rules":[{"action":…,"filter":…
+//    [,"max_qos":…][,"max_payload":…]},…][,"limits":{…}]}
+//   {"type":"device","id":…,"tenant_id":…,"name":…,"status":…,"policy_id":…|null,"groups":[…],"labels":{…}
+//    [,"grants":[{"on":device id,"device":…,"actions":[…],"filter":…[,"max_qos":…][,"max_payload":…]},…]]}
 //   {"type":"certificate","id":hex,"tenant_id":…,"device_id":…,"issuer_id":…,"status":…,"not_after":RFC 3339}
 #pragma once
 

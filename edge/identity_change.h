@@ -15,7 +15,9 @@
 
 #include "core/bytes.h"
 #include "core/id.h"
-#include "core/policy.h"
+#include "core/limits.h"
+#include "core/policy_attachment.h"
+#include "core/policy_document.h"
 #include "core/record.h"
 #include "core/time.h"
 
@@ -31,6 +33,7 @@ struct TenantState {
   TenantId id;
   std::string name;
   EntityStatus status = EntityStatus::kActive;
+  PolicyAttachments policies = {};
   friend bool operator==(const TenantState&, const TenantState&) = default;
 };
 
@@ -52,7 +55,17 @@ struct PolicyState {
   TenantId tenant_id;
   EntityStatus status = EntityStatus::kActive;
   std::vector<PolicyRule> rules;
+  Limits limits = {};  // of each device that has it
   friend bool operator==(const PolicyState&, const PolicyState&) = default;
+};
+
+// What a device may do in the topic space of another device of its tenant, by the registry's grant. It names that
+// device by id too, so it ends with it.
+struct DeviceGrant {
+  DeviceId on;
+  std::string device;  // its name
+  GrantRule rule;
+  friend bool operator==(const DeviceGrant&, const DeviceGrant&) = default;
 };
 
 struct DeviceState {
@@ -60,9 +73,10 @@ struct DeviceState {
   TenantId tenant_id;
   std::string name;
   EntityStatus status = EntityStatus::kActive;
-  PolicyId policy_id;                                       // nil: the default policy
+  PolicyId policy_id;                                       // its own; nil: that of TenantState::policies
   std::vector<std::string> groups;                          // sorted
   std::vector<std::pair<std::string, std::string>> labels;  // sorted by name
+  std::vector<DeviceGrant> grants = {};
   friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/policy.h"
 #include "edge/identity_change.h"
 
 namespace muster::edge {
@@ -23,6 +24,7 @@ struct TenantFacts {
   TenantId id;
   std::string_view name;
   EntityStatus status;
+  const PolicyAttachments* policies = nullptr;  // nullptr: none
 };
 struct IssuerFacts {
   IssuerId id;
@@ -39,6 +41,15 @@ struct CertificateFacts {
   EntityStatus status;
   UtcTime not_after;
 };
+// One line of a grant, as DeviceGrant.
+struct GrantFacts {
+  DeviceId on;
+  std::string_view device;
+  PolicyActions actions;
+  std::uint8_t max_qos;
+  std::uint32_t max_payload;
+  std::string_view filter;
+};
 struct DeviceFacts {
   DeviceId id;
   TenantId tenant_id;
@@ -47,6 +58,7 @@ struct DeviceFacts {
   const Policy* policy;  // never null: a policy that is missing or gone is one that allows nothing
   std::vector<std::string_view> groups;
   std::vector<std::pair<std::string_view, std::string_view>> labels;
+  std::vector<GrantFacts> grants = {};
 };
 
 class IdentityView {

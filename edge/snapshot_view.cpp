@@ -21,7 +21,7 @@ const Policy* default_policy() {
   return compiled.ok() ? &*compiled : &policy_that_allows_nothing();
 }
 
-TenantFacts to_facts(const TenantState& state) { return {state.id, state.name, state.status}; }
+TenantFacts to_facts(const TenantState& state) { return {state.id, state.name, state.status, &state.policies}; }
 
 IssuerFacts to_facts(const IssuerState& state) {
   return {state.id, state.tenant_id, state.status, state.spki_sha256, state.certificate, state.external};
@@ -35,6 +35,9 @@ DeviceFacts to_facts(const DeviceState& state) {
   DeviceFacts facts{state.id, state.tenant_id, state.name, state.status, nullptr, {}, {}};
   facts.groups.assign(state.groups.begin(), state.groups.end());
   for (const auto& [name, value] : state.labels) facts.labels.emplace_back(name, value);
+  for (const auto& [on, device, rule] : state.grants) {
+    facts.grants.push_back({on, device, rule.actions, rule.max_qos, rule.max_payload, rule.filter});
+  }
   return facts;
 }
 
@@ -79,13 +82,20 @@ std::optional<CertificateFacts> SnapshotView::find_certificate(const Sha256& id)
 std::optional<DeviceFacts> SnapshotView::find_device(const DeviceId& id) const {
   if (const auto* state = find_in_layers(layers_, id)) {
     DeviceFacts facts = to_facts(*state);
-    facts.policy = policy_for(state->policy_id, state->tenant_id);
+    facts.policy = policy_in_force_for(facts, state->policy_id);
     return facts;
   }
   auto held = base_->find_device(id);
   if (!held) return std::nullopt;
-  held->facts.policy = policy_for(held->policy_id, held->facts.tenant_id);
+  held->facts.policy = policy_in_force_for(held->facts, held->policy_id);
   return std::move(held->facts);
+}
+
+const Policy* SnapshotView::policy_in_force_for(const DeviceFacts& facts, const PolicyId& own) const {
+  if (!own.is_nil()) return policy_for(own, facts.tenant_id);
+  const auto tenant = find_tenant(facts.tenant_id);
+  if (!tenant || !tenant->policies) return default_policy();
+  return policy_for(policy_in_force(own, facts.groups, *tenant->policies).id, facts.tenant_id);
 }
 
 const Policy* SnapshotView::policy_for(const PolicyId& policy_id, const TenantId& tenant_id) const {

@@ -47,6 +47,8 @@ class SnapshotView final : public IdentityView {
   SnapshotView(const SnapshotView&) = default;
   std::optional<IssuerFacts> find_issuer(const IssuerId& id) const;
   const Policy* policy_for(const PolicyId& policy_id, const TenantId& tenant_id) const;
+  // The device's policy, whose `facts` lack it; `own` nil: it has none of its own.
+  const Policy* policy_in_force_for(const DeviceFacts& facts, const PolicyId& own) const;
 
   std::shared_ptr<const BaseFile> base_;
   std::vector<std::shared_ptr<const ChangeLayer>> layers_;  // oldest and largest first

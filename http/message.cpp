@@ -43,7 +43,7 @@ Response problem_response(const Problem& problem, std::string_view request_id) {
   }
   text.append(",\"request_id\":");
   append_json_string(text, request_id);
-  text.append("}");
+  text.append(problem.members).append("}");
   Response response = json_response(problem.status, std::move(text));
   response.content_type = "application/problem+json";
   return response;

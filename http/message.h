@@ -65,7 +65,8 @@ Response json_response(int status, std::string text);
 struct Problem {
   int status = 500;
   std::string_view reason = "internal";
-  std::string detail;
+  std::string detail = {};
+  std::string members = {};  // further ones, as JSON: ,"name":value
 };
 Response problem_response(const Problem& problem, std::string_view request_id);
 

@@ -654,6 +654,31 @@ ALTER TABLE ONLY muster.device_sessions FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE muster.device_sessions IS 'The newest session of each device as edges say: a claim. It routes commands and cuts older sessions, and gives no right.';
 
+CREATE TABLE muster.device_grants (
+    tenant_id uuid NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    device_id uuid NOT NULL,
+    on_device_id uuid NOT NULL,
+    actions text[] NOT NULL,
+    filters text[] NOT NULL,
+    max_qos integer NOT NULL,
+    max_payload integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL,
+    CONSTRAINT device_grants_actions_known CHECK (((actions <@ ARRAY['publish'::text, 'subscribe'::text, 'retain'::text, 'will'::text]) AND (cardinality(actions) > 0))),
+    CONSTRAINT device_grants_between_two CHECK ((device_id <> on_device_id)),
+    CONSTRAINT device_grants_created_by_bounded CHECK ((octet_length(created_by) <= 256)),
+    CONSTRAINT device_grants_filters_bounded CHECK (((cardinality(filters) >= 1) AND (cardinality(filters) <= 8))),
+    CONSTRAINT device_grants_max_payload_known CHECK (((max_payload >= 0) AND (max_payload <= 268435455))),
+    CONSTRAINT device_grants_max_qos_known CHECK (((max_qos >= 0) AND (max_qos <= 2)))
+);
+
+ALTER TABLE ONLY muster.device_grants FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE muster.device_grants IS 'The only way from one device to the topics of another. It ends with either: a device''s tombstone has none.';
+
+COMMENT ON COLUMN muster.device_grants.filters IS 'Topic Filters below {tenant}/{on_device}/';
+
 CREATE TABLE muster.devices (
     tenant_id uuid NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -985,14 +1010,25 @@ CREATE TABLE muster.policies (
     rule_filters text[] NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT policies_actions_known CHECK ((rule_actions <@ ARRAY['publish'::text, 'subscribe'::text])),
+    rule_max_qos integer[] DEFAULT '{}'::integer[] NOT NULL,
+    rule_max_payload integer[] DEFAULT '{}'::integer[] NOT NULL,
+    limits bytea DEFAULT '\x'::bytea NOT NULL,
+    CONSTRAINT policies_actions_known CHECK ((rule_actions <@ ARRAY['publish'::text, 'subscribe'::text, 'receive'::text, 'retain'::text, 'will'::text])),
+    CONSTRAINT policies_limits_bounded CHECK ((octet_length(limits) <= 1024)),
     CONSTRAINT policies_name_plain CHECK ((name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'::text)),
+    CONSTRAINT policies_rule_limits_paired CHECK ((((cardinality(rule_max_qos) = 0) OR (cardinality(rule_max_qos) = cardinality(rule_actions))) AND (cardinality(rule_max_payload) = cardinality(rule_max_qos)))),
     CONSTRAINT policies_rules_bounded CHECK ((cardinality(rule_actions) <= 64)),
     CONSTRAINT policies_rules_paired CHECK ((cardinality(rule_actions) = cardinality(rule_filters))),
     CONSTRAINT policies_status_known CHECK ((status = ANY (ARRAY['active'::text, 'deleted'::text])))
 );
 
 ALTER TABLE ONLY muster.policies FORCE ROW LEVEL SECURITY;
+
+COMMENT ON COLUMN muster.policies.rule_max_qos IS 'one for each rule, 2: any; empty: any for all of them';
+
+COMMENT ON COLUMN muster.policies.rule_max_payload IS 'octets, one for each rule; 268435455: any';
+
+COMMENT ON COLUMN muster.policies.limits IS 'of each device that has the policy (core/limits.h)';
 
 CREATE TABLE muster.profiles (
     tenant_id uuid NOT NULL,
@@ -1263,6 +1299,9 @@ ALTER TABLE ONLY muster.device_commands
 ALTER TABLE ONLY muster.device_sessions
     ADD CONSTRAINT device_sessions_pk PRIMARY KEY (tenant_id, device_id);
 
+ALTER TABLE ONLY muster.device_grants
+    ADD CONSTRAINT device_grants_pk PRIMARY KEY (tenant_id, id);
+
 ALTER TABLE ONLY muster.devices
     ADD CONSTRAINT devices_pk PRIMARY KEY (tenant_id, id);
 
@@ -1407,6 +1446,10 @@ CREATE INDEX device_commands_open ON muster.device_commands USING btree (tenant_
 
 CREATE INDEX device_sessions_contested ON muster.device_sessions USING btree (contested_at) WHERE (contested_at IS NOT NULL);
 
+CREATE INDEX device_grants_device ON muster.device_grants USING btree (tenant_id, device_id, id);
+
+CREATE INDEX device_grants_on_device ON muster.device_grants USING btree (tenant_id, on_device_id);
+
 CREATE INDEX devices_groups ON muster.devices USING gin (groups) WHERE (groups <> '{}'::text[]);
 
 CREATE INDEX devices_labels ON muster.devices USING gin (labels jsonb_path_ops) WHERE (labels <> '{}'::jsonb);
@@ -1500,6 +1543,12 @@ ALTER TABLE ONLY muster.crls
 
 ALTER TABLE ONLY muster.cross_certificates
     ADD CONSTRAINT cross_certificates_issuer_known FOREIGN KEY (tenant_id, issuer_id) REFERENCES muster.issuers(tenant_id, id);
+
+ALTER TABLE ONLY muster.device_grants
+    ADD CONSTRAINT device_grants_device_known FOREIGN KEY (tenant_id, device_id) REFERENCES muster.devices(tenant_id, id);
+
+ALTER TABLE ONLY muster.device_grants
+    ADD CONSTRAINT device_grants_on_device_known FOREIGN KEY (tenant_id, on_device_id) REFERENCES muster.devices(tenant_id, id);
 
 ALTER TABLE ONLY muster.devices
     ADD CONSTRAINT devices_policy_known FOREIGN KEY (tenant_id, policy_id) REFERENCES muster.policies(tenant_id, id);
@@ -1672,6 +1721,12 @@ ALTER TABLE muster.device_sessions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY device_sessions_own ON muster.device_sessions TO muster_tenant USING ((tenant_id = muster.current_tenant()));
 
 CREATE POLICY device_sessions_system ON muster.device_sessions TO muster_system USING (true);
+
+ALTER TABLE muster.device_grants ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY device_grants_own ON muster.device_grants TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY device_grants_system_read ON muster.device_grants FOR SELECT TO muster_system USING (true);
 
 ALTER TABLE muster.devices ENABLE ROW LEVEL SECURITY;
 
@@ -1968,6 +2023,9 @@ GRANT SELECT,INSERT ON TABLE muster.device_sessions TO muster_tenant;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.device_sessions TO muster_system;
 
 GRANT UPDATE(device_id) ON TABLE muster.device_sessions TO muster_tenant;
+
+GRANT SELECT,INSERT,DELETE ON TABLE muster.device_grants TO muster_tenant;
+GRANT SELECT ON TABLE muster.device_grants TO muster_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.devices TO muster_tenant;
 GRANT SELECT ON TABLE muster.devices TO muster_system;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr EnumNames<AuditOutcome, 3> kOutcomeNames{
     {{AuditOutcome::kSuccess, "success"}, {AuditOutcome::kRefused, "refused"}, {AuditOutcome::kFailed, "failed"}}};
-constexpr EnumNames<AuditField, 20> kFieldNames{{{AuditField::kReason, "reason"},
+constexpr EnumNames<AuditField, 22> kFieldNames{{{AuditField::kReason, "reason"},
                                                  {AuditField::kRequestId, "request_id"},
                                                  {AuditField::kSourceAddress, "source_address"},
                                                  {AuditField::kCertificateId, "certificate_id"},
@@ -39,7 +39,9 @@ constexpr EnumNames<AuditField, 20> kFieldNames{{{AuditField::kReason, "reason"}
                                                  {AuditField::kTopic, "topic"},
                                                  {AuditField::kEdge, "edge"},
                                                  {AuditField::kBatch, "batch"},
-                                                 {AuditField::kDetail, "detail"}}};
+                                                 {AuditField::kDetail, "detail"},
+                                                 {AuditField::kOldValue, "old"},
+                                                 {AuditField::kNewValue, "new"}}};
 constexpr std::size_t kMaxAuditText = 256;
 constexpr std::size_t kVerifyPage = 1000;
 

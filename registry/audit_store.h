@@ -46,6 +46,8 @@ enum class AuditField : std::uint8_t {
   kEdge,
   kBatch,
   kDetail,
+  kOldValue,  // what was there, as JSON
+  kNewValue,  // what is there now, as JSON
 };
 std::string_view to_string(AuditField field);  // "reason", "request_id" …
 

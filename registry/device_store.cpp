@@ -8,6 +8,7 @@
 #include "registry/change_store.h"
 #include "registry/cursor.h"
 #include "registry/device_rows.h"
+#include "registry/grant_store.h"
 #include "registry/name_lookup.h"
 #include "registry/reasons.h"
 #include "registry/tombstones.h"
@@ -153,6 +154,7 @@ Result<Device> update_device(db::Transaction& tx, const TenantId& tenant, const 
     return Error{ErrorCode::kFailedPrecondition, kDeviceStatusInvalid, "a retired device stays retired"};
   }
   announce(tx, EntityKind::kDevice, tenant, id.octets());
+  if (update.status) MUSTER_TRY_VOID(announce_grantees(tx, tenant, id));
   return device;
 }
 
@@ -161,6 +163,7 @@ Result<std::size_t> delete_device(db::Transaction& tx, const TenantId& tenant, c
   if (rows.affected() == 0) return not_found();
   MUSTER_TRY(const auto revoked,
              revoke_device_certificates(tx, tenant, id, {RevocationReason::kCessationOfOperation, now}));
+  MUSTER_TRY_VOID(delete_grants_with(tx, tenant, id));
   announce(tx, EntityKind::kDevice, tenant, id.octets());
   note_device_tombstone(tx, tenant, id);
   return revoked.size();

@@ -94,7 +94,8 @@ Result<Page<Device>> list_devices(db::Transaction& tx, const TenantId& tenant, c
 Result<Device> update_device(db::Transaction& tx, const TenantId& tenant, const DeviceId& id,
                              const DeviceUpdate& update);
 
-// Leaves a tombstone, revokes the device's certificates (cessationOfOperation) and announces both.
+// Leaves a tombstone, revokes the device's certificates (cessationOfOperation), ends its grants and those on it, and
+// announces all of it.
 // Reason: device.not_found. Returns how many certificates were revoked.
 Result<std::size_t> delete_device(db::Transaction& tx, const TenantId& tenant, const DeviceId& id, UtcTime now);
 

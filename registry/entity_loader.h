@@ -15,7 +15,9 @@
 #include "core/bytes.h"
 #include "core/device_id_source.h"
 #include "core/id.h"
-#include "core/policy.h"
+#include "core/limits.h"
+#include "core/policy_attachment.h"
+#include "core/policy_document.h"
 #include "core/record.h"
 #include "core/time.h"
 #include "db/transaction.h"
@@ -29,6 +31,7 @@ struct TenantFacts {
   TenantId id;
   std::string name;
   Standing standing = Standing::kGone;
+  PolicyAttachments policies = {};
 };
 struct IssuerFacts {
   IssuerId id;
@@ -71,15 +74,23 @@ struct PolicyFacts {
   TenantId tenant_id;
   Standing standing = Standing::kGone;
   std::vector<PolicyRule> rules;
+  Limits limits = {};
+};
+// One line of a grant (registry/grant_store.h).
+struct GrantFacts {
+  DeviceId on;
+  std::string device;  // its name
+  GrantRule rule;
 };
 struct DeviceFacts {
   DeviceId id;
   TenantId tenant_id;
   std::string name;
   Standing standing = Standing::kGone;
-  PolicyId policy_id;  // the one in force (own, group's, tenant's default); nil: the built-in default
+  PolicyId policy_id;  // its own; nil: it has none
   std::vector<std::string> groups;
   std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<GrantFacts> grants = {};
 };
 struct CertificateFacts {
   Sha256 id{};

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
 #include <set>
+#include <unordered_map>
 
 #include "db/statement.h"
 #include "registry/entity_loader.h"
 #include "registry/external_entity_loader.h"
+#include "registry/grant_store.h"
 #include "registry/json_text.h"
+#include "registry/policy_rows.h"
 
 namespace muster::registry {
 
@@ -13,19 +16,24 @@ namespace {
 
 constexpr std::int64_t kPage = 5000;
 
-// Columns of each kind; the effective policy follows registry/policy_store.h.
-const std::string kTenants = "SELECT t.id, t.name, t.status FROM muster.tenants AS t ";
+// Columns of each kind.
+const std::string kTenants =
+    "SELECT t.id, t.name, t.status, t.default_policy_id, coalesce(a.groups, '{}'), coalesce(a.policies, '{}')"
+    " FROM muster.tenants AS t CROSS JOIN LATERAL (SELECT"
+    "  array_agg(g.group_name ORDER BY g.group_name COLLATE \"C\") AS groups,"
+    "  array_agg(g.policy_id ORDER BY g.group_name COLLATE \"C\") AS policies"
+    "  FROM muster.group_policies AS g WHERE g.tenant_id = t.id) AS a ";
 const std::string kIssuers =
     "SELECT i.id, i.tenant_id, i.status, i.spki_sha256, i.certificate FROM muster.issuers AS i ";
 const std::string kPolicies =
-    "SELECT p.id, p.tenant_id, p.status, p.rule_actions, p.rule_filters FROM muster.policies AS p ";
+    "SELECT p.id, p.tenant_id, p.status, " + policy_body_columns() + " FROM muster.policies AS p ";
 const std::string kDeviceColumns =
-    "SELECT d.id, d.tenant_id, d.name, d.status, coalesce(d.policy_id, CASE WHEN d.groups <> '{}' THEN"
-    " (SELECT g.policy_id FROM muster.group_policies AS g WHERE g.tenant_id = d.tenant_id"
-    "  AND g.group_name = ANY (d.groups) ORDER BY g.group_name COLLATE \"C\" LIMIT 1) END, t.default_policy_id),"
-    " d.groups, " +
-    pairs_sql("d.labels") + " FROM ";
-const std::string kDevices = kDeviceColumns + "muster.devices AS d JOIN muster.tenants AS t ON t.id = d.tenant_id ";
+    "SELECT d.id, d.tenant_id, d.name, d.status, d.policy_id, d.groups, " + pairs_sql("d.labels") + " FROM ";
+const std::string kDevices = kDeviceColumns + "muster.devices AS d ";
+const std::string kGrants =
+    "SELECT g.device_id, g.on_device_id, g.actions, g.filters, g.max_qos, g.max_payload, o.name"
+    " FROM muster.device_grants AS g JOIN muster.devices AS o ON o.tenant_id = g.tenant_id AND o.id = g.on_device_id"
+    " WHERE ";
 const std::string kCertificates =
     "SELECT c.id, c.tenant_id, c.device_id, c.issuer_id, c.status, c.not_after FROM muster.certificates AS c ";
 
@@ -41,7 +49,14 @@ const db::Statement kLoadDevices{
     kDeviceColumns +
         "unnest($1::uuid[], $2::uuid[]) AS u (tenant_id, id) CROSS JOIN LATERAL"
         " (SELECT v.* FROM muster.devices AS v WHERE v.tenant_id = u.tenant_id AND v.id = u.id OFFSET 0)"
-        " AS d JOIN muster.tenants AS t ON t.id = d.tenant_id"};
+        " AS d"};
+// Of the devices of a list, and of those of a page.
+const db::Statement kLoadGrants{
+    "load_grants", kGrants + "(g.tenant_id, g.device_id) IN (SELECT u.tenant_id, u.id" + kIds + " ORDER BY g.id"};
+const db::Statement kEachGrant{"each_grant",
+                               kGrants +
+                                   "(g.tenant_id, g.device_id) >= ($1::uuid, $2::uuid)"
+                                   " AND (g.tenant_id, g.device_id) <= ($3::uuid, $4::uuid) ORDER BY g.id"};
 const db::Statement kLoadCertificates{
     "load_certificates",
     "SELECT c.id, c.tenant_id, c.device_id, c.issuer_id, c.status, c.not_after"
@@ -83,7 +98,14 @@ Standing standing_of(std::string_view status) {
 }
 
 EntityFacts read_tenant(const db::Row& row) {
-  return TenantFacts{row.id<TenantId>(0), row.text(1), standing_of(row.text_view(2))};
+  TenantFacts tenant{row.id<TenantId>(0), row.text(1), standing_of(row.text_view(2))};
+  tenant.policies.fallback = row.id_or_nil<PolicyId>(3);
+  auto groups = row.texts(4);
+  const auto policies = row.raw_ids(5);
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    tenant.policies.groups.emplace_back(std::move(groups[i]), PolicyId{policies[i]});
+  }
+  return tenant;
 }
 
 // An issuer that is prepared or retiring vouches as an active one does; one that is requested or retired, or in a state
@@ -96,14 +118,9 @@ EntityFacts read_issuer(const db::Row& row) {
 }
 
 EntityFacts read_policy(const db::Row& row) {
-  PolicyFacts policy{row.id<PolicyId>(0), row.id<TenantId>(1), standing_of(row.text_view(2)), {}};
-  const auto actions = row.texts(3);
-  auto filters = row.texts(4);
-  for (std::size_t i = 0; i < actions.size(); ++i) {
-    const auto action = actions[i] == "publish" ? PolicyAction::kPublish : PolicyAction::kSubscribe;
-    policy.rules.push_back({action, std::move(filters[i])});
-  }
-  return policy;
+  PolicyBody body = read_policy_body(row, 3);
+  return PolicyFacts{row.id<PolicyId>(0), row.id<TenantId>(1), standing_of(row.text_view(2)), std::move(body.rules),
+                     body.limits};
 }
 
 EntityFacts read_device(const db::Row& row) {
@@ -115,6 +132,27 @@ EntityFacts read_device(const db::Row& row) {
 EntityFacts read_certificate(const db::Row& row) {
   return CertificateFacts{row.sha256(0),       row.id<TenantId>(1),           row.id<DeviceId>(2),
                           row.id<IssuerId>(3), standing_of(row.text_view(4)), row.time(5)};
+}
+
+void add_grants(const db::Rows& rows, std::span<EntityFacts> entities) {
+  if (rows.empty()) return;
+  std::unordered_map<DeviceId, DeviceFacts*> device_of;
+  for (EntityFacts& entity : entities) {
+    if (auto* device = std::get_if<DeviceFacts>(&entity)) device_of.emplace(device->id, device);
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const db::Row row = rows[i];
+    const auto found = device_of.find(row.id<DeviceId>(0));
+    if (found == device_of.end()) continue;
+    GrantRule rule{actions_of(row.texts(2)),
+                   {},
+                   static_cast<std::uint8_t>(row.number(4)),
+                   static_cast<std::uint32_t>(row.number(5))};
+    for (std::string& filter : row.texts(3)) {
+      rule.filter = std::move(filter);
+      found->second->grants.push_back({row.id<DeviceId>(1), row.text(6), rule});
+    }
+  }
 }
 
 using ReadEntity = EntityFacts (*)(const db::Row&);
@@ -143,7 +181,11 @@ Result<void> load_kind(db::Transaction& tx, std::span<const ChangeRecord> change
   }
   if (ids.size() == 0) return {};
   MUSTER_TRY(const auto rows, db::run(tx, *loader.load, {tenants, ids}));
+  const std::size_t first = facts.size();
   for (std::size_t i = 0; i < rows.size(); ++i) facts.push_back(loader.read(rows[i]));
+  if (loader.kind != EntityKind::kDevice) return {};
+  MUSTER_TRY(const auto grants, db::run(tx, kLoadGrants, {tenants, ids}));
+  add_grants(grants, std::span(facts).subspan(first));
   return {};
 }
 
@@ -168,7 +210,15 @@ Result<void> walk_by_tenant_and_id(db::Transaction& tx, const db::Statement& sta
   RawId last_tenant;
   for (;;) {
     MUSTER_TRY(const auto rows, db::run(tx, statement, {tenants, last, kPage, last_tenant}));
-    for (std::size_t i = 0; i < rows.size(); ++i) MUSTER_TRY_VOID(visit(read(rows[i])));
+    std::vector<EntityFacts> page;
+    for (std::size_t i = 0; i < rows.size(); ++i) page.push_back(read(rows[i]));
+    if (!page.empty() && std::holds_alternative<DeviceFacts>(page.front())) {
+      const db::Row end = rows[rows.size() - 1];
+      MUSTER_TRY(const auto grants,
+                 db::run(tx, kEachGrant, {rows[0].raw_id(1), rows[0].raw_id(0), end.raw_id(1), end.raw_id(0)}));
+      add_grants(grants, page);
+    }
+    for (const EntityFacts& entity : page) MUSTER_TRY_VOID(visit(entity));
     if (static_cast<std::int64_t>(rows.size()) < kPage) return {};
     last = rows[rows.size() - 1].raw_id(0);
     last_tenant = rows[rows.size() - 1].raw_id(1);

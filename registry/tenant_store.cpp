@@ -45,9 +45,6 @@ const db::Statement kSetDefaultPolicy{"set_tenant_default_policy",
 const db::Statement kLockPolicy{"lock_default_policy",
                                 "SELECT FROM muster.policies WHERE tenant_id = $1::uuid AND id = $2::uuid"
                                 " AND status = 'active' FOR SHARE"};
-const db::Statement kDevicesByDefault{"devices_by_default_policy",
-                                      "SELECT id FROM muster.devices WHERE tenant_id = $1::uuid AND policy_id IS NULL "
-                                      "AND status IN ('active', 'suspended')"};
 const db::Statement kSomeDevices{
     "some_devices",
     "SELECT id FROM muster.devices WHERE tenant_id = $1::uuid AND status <> 'deleted' LIMIT $2::bigint"};
@@ -161,10 +158,7 @@ Result<void> set_tenant_default_policy(db::Transaction& tx, const TenantId& id, 
   }
   MUSTER_TRY(const auto updated, db::run(tx, kSetDefaultPolicy, {id, db::Param::nullable(policy)}));
   if (updated.affected() == 0) return not_found();
-  MUSTER_TRY(const auto devices, db::run(tx, kDevicesByDefault, {id}));
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    announce(tx, EntityKind::kDevice, id, devices[i].id<DeviceId>(0).octets());
-  }
+  announce(tx, EntityKind::kTenant, id, id.octets());
   return {};
 }
 

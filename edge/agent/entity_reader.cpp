@@ -27,6 +27,10 @@ class FieldReader {
     if (found == object_.end() || !found->is_number_unsigned()) return refuse(std::uint64_t{0});
     return found->get<std::uint64_t>();
   }
+  std::uint64_t number_up_to(const char* name, std::uint64_t most) {
+    const std::uint64_t value = number(name);
+    return value > most ? refuse(most) : value;
+  }
   template <typename IdType>
   IdType id(const char* name) {
     const auto parsed = parse_raw_id(text(name));
@@ -97,7 +101,35 @@ StreamLine read_begin(FieldReader& in, bool is_snapshot) {
 }
 
 StreamLine read_tenant(FieldReader& in) {
-  return IdentityChange{TenantState{in.id<TenantId>("id"), in.text("name"), in.status()}};
+  TenantState tenant{in.id<TenantId>("id"), in.text("name"), in.status()};
+  if (in.has("default_policy_id")) tenant.policies.fallback = in.id<PolicyId>("default_policy_id");
+  if (!in.has("group_policies")) return IdentityChange{std::move(tenant)};
+  for (const Json& item : in.list("group_policies", Json::value_t::array)) {
+    FieldReader attachment{item};
+    const std::string group = attachment.text("group");
+    tenant.policies.groups.emplace_back(group, attachment.id<PolicyId>("policy_id"));
+    if (!attachment.ok()) in.refuse(0);
+  }
+  std::ranges::sort(tenant.policies.groups);
+  return IdentityChange{std::move(tenant)};
+}
+
+// max_qos and max_payload of a rule or a grant, each of them only where it says something.
+template <typename Rule>
+void read_rule_limits(FieldReader& in, Rule& rule) {
+  if (in.has("max_qos")) rule.max_qos = static_cast<std::uint8_t>(in.number_up_to("max_qos", kAnyQos));
+  if (in.has("max_payload")) {
+    rule.max_payload = static_cast<std::uint32_t>(in.number_up_to("max_payload", kAnyPayload));
+  }
+}
+
+void read_limits(FieldReader& in, Limits& limits) {
+  if (!in.has("limits")) return;
+  for (const auto& [name, value] : in.list("limits", Json::value_t::object).items()) {
+    if (!value.is_number_integer() || !set_limit(limits, LimitScope::kDevice, name, value.get<std::int64_t>()).ok()) {
+      in.refuse(0);
+    }
+  }
 }
 
 StreamLine read_issuer(FieldReader& in) {
@@ -117,16 +149,29 @@ StreamLine read_policy(FieldReader& in) {
   PolicyState policy{in.id<PolicyId>("id"), in.id<TenantId>("tenant_id"), in.status(), {}};
   for (const Json& item : in.list("rules", Json::value_t::array)) {
     FieldReader rule{item};
-    const std::string action = item.is_object() ? rule.text("action") : "";
-    if (action != "publish" && action != "subscribe") {
+    const auto action = item.is_object() ? parse_policy_action(rule.text("action")) : std::nullopt;
+    if (!action) {
       in.refuse(0);
       break;
     }
-    policy.rules.push_back(
-        {action == "publish" ? PolicyAction::kPublish : PolicyAction::kSubscribe, rule.text("filter")});
+    policy.rules.push_back({*action, rule.text("filter")});
+    read_rule_limits(rule, policy.rules.back());
     if (!rule.ok()) in.refuse(0);
   }
+  read_limits(in, policy.limits);
   return IdentityChange{std::move(policy)};
+}
+
+DeviceGrant read_grant(FieldReader& in) {
+  DeviceGrant grant{in.id<DeviceId>("on"), in.text("device"), {}};
+  for (const Json& item : in.list("actions", Json::value_t::array)) {
+    const auto action = item.is_string() ? parse_policy_action(item.get<std::string>()) : std::nullopt;
+    if (action) grant.rule.actions.add(*action);
+    if (!action) in.refuse(0);
+  }
+  grant.rule.filter = in.text("filter");
+  read_rule_limits(in, grant.rule);
+  return grant;
 }
 
 StreamLine read_device(FieldReader& in) {
@@ -139,6 +184,13 @@ StreamLine read_device(FieldReader& in) {
   for (const auto& [name, value] : in.list("labels", Json::value_t::object).items()) {
     if (!value.is_string()) in.refuse(0);
     if (value.is_string()) device.labels.emplace_back(name, value.get<std::string>());
+  }
+  if (in.has("grants")) {
+    for (const Json& item : in.list("grants", Json::value_t::array)) {
+      FieldReader grant{item};
+      device.grants.push_back(read_grant(grant));
+      if (!grant.ok()) in.refuse(0);
+    }
   }
   std::ranges::sort(device.groups);
   std::ranges::sort(device.labels);

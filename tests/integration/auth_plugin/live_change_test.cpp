@@ -75,13 +75,15 @@ TEST_F(PluginLiveChange, SessionIsCutWhenItsCertificateExpires) {
 }
 
 TEST_F(PluginLiveChange, PolicyChangeEndsStaleSubscriptions) {
-  edge::PolicyState policy{
-      PolicyId::random(), acme_.state.id, edge::EntityStatus::kActive, {{PolicyAction::kSubscribe, "${tenant}/#"}}};
+  edge::PolicyState policy{PolicyId::random(),
+                           acme_.state.id,
+                           edge::EntityStatus::kActive,
+                           {{PolicyAction::kSubscribe, "${tenant}/news/#"}}};
   a2_.state.policy_id = policy.id;
   change({policy, a2_.state});
   start_broker();
   const auto reader = connect(a2_);
-  ASSERT_EQ(reader->subscribe("acme/#"), 1);
+  ASSERT_EQ(reader->subscribe("acme/news/#"), 1);
   const auto untouched = connect(a1_);
 
   policy.rules = {{PolicyAction::kSubscribe, "${tenant}/${device}/#"}};
@@ -90,7 +92,7 @@ TEST_F(PluginLiveChange, PolicyChangeEndsStaleSubscriptions) {
   EXPECT_TRUE(reader->ended());
   EXPECT_TRUE(untouched->ping());
   const auto again = connect(a2_);
-  EXPECT_EQ(again->subscribe("acme/#"), 0x80);
+  EXPECT_EQ(again->subscribe("acme/news/#"), 0x80);
   EXPECT_EQ(again->subscribe("acme/d2/#"), 1);
 }
 
@@ -170,12 +172,16 @@ TEST_F(PluginLiveChange, OfflineSessionsAreNeitherKickedNorRefusedAtReload) {
 }
 
 TEST_F(PluginLiveChange, SlowReaderTakesNoMemory) {
-  edge::PolicyState policy{PolicyId::random(),
-                           acme_.state.id,
-                           edge::EntityStatus::kActive,
-                           {{PolicyAction::kSubscribe, "${tenant}/#"}, {PolicyAction::kPublish, "${tenant}/#"}}};
+  edge::PolicyState policy{
+      PolicyId::random(),
+      acme_.state.id,
+      edge::EntityStatus::kActive,
+      {{PolicyAction::kSubscribe, "${tenant}/${device}/#"}, {PolicyAction::kPublish, "${tenant}/${device}/#"}}};
   a1_.state.policy_id = policy.id;
   a2_.state.policy_id = policy.id;
+  PolicyActions reading;
+  reading.add(PolicyAction::kSubscribe);
+  a2_.state.grants = {{a1_.state.id, "d1", {reading, "#"}}};
   change({policy, a1_.state, a2_.state});
   start_broker();
   MqttOptions slow = options(a2_);

@@ -14,6 +14,12 @@ class PluginTopics : public BrokerLab {
     write_snapshot(everything());
     start_broker();
   }
+  static edge::DeviceGrant grant_on(const Device& device, std::initializer_list<PolicyAction> list,
+                                    std::string filter) {
+    PolicyActions actions;
+    for (const PolicyAction action : list) actions.add(action);
+    return {device.state.id, device.state.name, {actions, std::move(filter)}};
+  }
   std::unique_ptr<MqttClient> connect5(const Device& device) {
     MqttOptions with = options(device);
     with.version = 5;
@@ -59,28 +65,77 @@ TEST_F(PluginTopics, DevicesSubscribeToTheirOwnNameOnly) {
 }
 
 TEST_F(PluginTopics, PolicyOpensExactlyWhatItNames) {
-  edge::PolicyState policy{
-      PolicyId::random(),
-      acme_.state.id,
-      edge::EntityStatus::kActive,
-      {{PolicyAction::kPublish, "${tenant}/+/commands/#"}, {PolicyAction::kSubscribe, "${tenant}/#"}}};
-  a2_.state.policy_id = policy.id;
-  change({policy, a2_.state});
+  edge::PolicyState policy{PolicyId::random(),
+                           acme_.state.id,
+                           edge::EntityStatus::kActive,
+                           {{PolicyAction::kPublish, "${tenant}/news/#", 0, 10},
+                            {PolicyAction::kSubscribe, "${tenant}/news/+"},
+                            {PolicyAction::kReceive, "${tenant}/news/heard"},
+                            {PolicyAction::kRetain, "${tenant}/news/kept"},
+                            {PolicyAction::kSubscribe, "${tenant}/#"}}};  // was accepted by an earlier version
+  acme_.state.policies.fallback = policy.id;
+  change({policy, acme_.state});
+  const auto sender = connect5(a1_);
+  const auto reader = connect(a2_);
+  ASSERT_TRUE(eventually([&] { return reader->subscribe("acme/news/+", 0) == 0; }));
+
+  EXPECT_EQ(reader->subscribe("acme/d1/#"), 0x80);
+  EXPECT_EQ(reader->subscribe("acme/news/#"), 0x80);
+  EXPECT_EQ(sender->publish("acme/news/heard", "x", 1), kDenied) << "beyond max_qos";
+  sender->send_publish("acme/news/silent", "1", 0);
+  sender->send_publish("acme/news/heard", std::string(11, 'x'), 0);  // beyond max_payload
+  sender->send_publish("acme/news/heard", "fits", 0);
+  EXPECT_EQ(reader->receive()->payload, "fits");
+  EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/d1", "acl.qos_not_allowed"); }));
+  EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/d1", "acl.payload_too_large"); }));
+  EXPECT_EQ(sender->publish("acme/d1/telemetry", "x"), kDenied) << "the tenant's policy took the built-in one's place";
+}
+
+TEST_F(PluginTopics, GrantOpensAnotherDevicesTopicsUntilItIsRevoked) {
+  a2_.state.grants = {grant_on(a1_, {PolicyAction::kSubscribe}, "telemetry/#"),
+                      grant_on(a1_, {PolicyAction::kPublish}, "commands/#")};
+  change({a2_.state});
   const auto gateway = connect(a2_);
-  ASSERT_TRUE(eventually([&] { return gateway->subscribe("acme/#") == 1; }));
+  ASSERT_TRUE(eventually([&] { return gateway->subscribe("acme/d1/telemetry/#") == 1; }));
   const auto device = connect(a1_);
   ASSERT_EQ(device->subscribe("acme/d1/commands/#"), 1);
   const auto stranger = connect(b1_);
 
-  EXPECT_EQ(gateway->subscribe("#"), 0x80);
+  for (const char* filter :
+       {"#", "acme/#", "acme/+/telemetry/#", "acme/d1/#", "acme/d1/state", "beta/d1/telemetry/#"}) {
+    EXPECT_EQ(gateway->subscribe(filter), 0x80) << filter;
+  }
   EXPECT_EQ(stranger->publish("beta/d1/telemetry", "beta's"), 0);
   EXPECT_EQ(device->publish("acme/d1/telemetry", "acme's"), 0);
   EXPECT_EQ(gateway->receive()->payload, "acme's");
   EXPECT_EQ(gateway->publish("acme/d1/commands/go", "go"), 0);
   EXPECT_EQ(device->receive()->payload, "go");
-  ASSERT_TRUE(gateway->ping());
-  EXPECT_EQ(gateway->receive(std::chrono::milliseconds(0))->payload, "go");
-  EXPECT_FALSE(gateway->receive(std::chrono::milliseconds(100)));
+
+  a2_.state.grants.clear();
+  change({a2_.state});
+  EXPECT_TRUE(gateway->ended()) << "a subscription that nothing allows any more";
+  const auto again = connect5(a2_);
+  EXPECT_EQ(again->publish("acme/d1/commands/go", "go"), kDenied);
+  EXPECT_TRUE(device->ping());
+}
+
+TEST_F(PluginTopics, GrantRestsWhileTheOtherDeviceIsSuspendedAndEndsWithIt) {
+  a2_.state.grants = {grant_on(a1_, {PolicyAction::kPublish}, "#")};
+  change({a2_.state});
+  const auto gateway = connect5(a2_);
+  const auto code = [&] { return gateway->publish("acme/d1/commands/go", "go"); };
+  ASSERT_TRUE(eventually([&] { return code() == 0; }));
+
+  a1_.state.status = edge::EntityStatus::kSuspended;
+  change({a1_.state});
+  EXPECT_TRUE(eventually([&] { return code() == kDenied; }));
+  a1_.state.status = edge::EntityStatus::kActive;
+  change({a1_.state});
+  EXPECT_TRUE(eventually([&] { return code() == 0; }));
+  a1_.state.status = edge::EntityStatus::kGone;
+  const Device namesake = make_device(acme_, "d1");
+  change({a1_.state, namesake.state, namesake.listed});
+  EXPECT_TRUE(eventually([&] { return code() == kDenied; })) << "the name came back, the device did not";
 }
 
 TEST_F(PluginTopics, WillsObeyTheSameRulesAndAreRecorded) {
@@ -117,13 +172,17 @@ TEST_F(PluginTopics, WillAtTakeoverIsRecordedOnce) {
 
 TEST_F(PluginTopics, RetainedMessagesVanishWithTheirSender) {
   edge::PolicyState policy{
-      PolicyId::random(), acme_.state.id, edge::EntityStatus::kActive, {{PolicyAction::kSubscribe, "${tenant}/#"}}};
-  a2_.state.policy_id = policy.id;
-  change({policy, a2_.state});
-  ASSERT_EQ(connect(a1_)->publish("acme/d1/state", "kept", 1, true), 0);
+      PolicyId::random(),
+      acme_.state.id,
+      edge::EntityStatus::kActive,
+      {{PolicyAction::kPublish, "${tenant}/board"}, {PolicyAction::kSubscribe, "${tenant}/board"}}};
+  acme_.state.policies.fallback = policy.id;
+  change({policy, acme_.state});
+  ASSERT_TRUE(eventually([&] { return metric("muster_broker_snapshot_number") == 2; }));
+  ASSERT_EQ(connect(a1_)->publish("acme/board", "kept", 1, true), 0);
   {
     const auto reader = connect(a2_);
-    ASSERT_TRUE(eventually([&] { return reader->subscribe("acme/d1/state") == 1; }));
+    ASSERT_TRUE(eventually([&] { return reader->subscribe("acme/board") == 1; }));
     ASSERT_EQ(reader->receive()->payload, "kept");
   }
 
@@ -131,24 +190,20 @@ TEST_F(PluginTopics, RetainedMessagesVanishWithTheirSender) {
   change({a1_.state});
   const auto reader = connect(a2_);
   ASSERT_TRUE(eventually([&] { return metric("muster_broker_snapshot_number") == 3; }));
-  ASSERT_EQ(reader->subscribe("acme/d1/state"), 1);
+  ASSERT_EQ(reader->subscribe("acme/board"), 1);
   EXPECT_FALSE(reader->receive(std::chrono::milliseconds(300)));
 
   // The same name again, with another id: nothing old speaks for it.
   a1_ = make_device(acme_, "d1");
   change({a1_.state, a1_.listed});
   ASSERT_TRUE(eventually([&] { return connect(a1_)->connack() == 0; }));
-  ASSERT_EQ(reader->subscribe("acme/d1/state"), 1);
+  ASSERT_EQ(reader->subscribe("acme/board"), 1);
   EXPECT_FALSE(reader->receive(std::chrono::milliseconds(300)));
 }
 
 TEST_F(PluginTopics, QueuedMessagesDoNotReachADeviceMadeAgainUnderTheName) {
-  edge::PolicyState policy{PolicyId::random(),
-                           acme_.state.id,
-                           edge::EntityStatus::kActive,
-                           {{PolicyAction::kPublish, "${tenant}/+/commands/#"}}};
-  a2_.state.policy_id = policy.id;
-  change({policy, a2_.state});
+  a2_.state.grants = {grant_on(a1_, {PolicyAction::kPublish}, "commands/#")};
+  change({a2_.state});
   MqttOptions persistent = options(a1_);
   persistent.clean = false;
   {

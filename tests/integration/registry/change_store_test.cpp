@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <future>
 
+#include "core/policy_attachment.h"
 #include "db/listener.h"
 #include "integration/registry/registry_fixture.h"
 #include "registry/reasons.h"
@@ -8,7 +9,12 @@
 namespace muster::registry {
 namespace {
 
-class Changes : public RegistryTest {};
+class Changes : public RegistryTest {
+ protected:
+  static ChangeRecord record(EntityKind kind, const TenantId& tenant, BytesView id) {
+    return {1, kind, tenant, Bytes(id.begin(), id.end())};
+  }
+};
 
 TEST_F(Changes, ATransactionHeldOpenAcrossAPollIsNotSkipped) {
   const Tenant tenant = make_tenant("acme");
@@ -199,11 +205,14 @@ TEST_F(Changes, ADevicesPolicyIsItsOwnThenItsGroupsThenTheTenants) {
   NewDevice request = new_device("d");
   request.groups = {"line-1"};
   const Device device = must(in(tenant.id, [&](Transaction& tx) { return create_device(tx, tenant.id, request); }));
-  const ChangeRecord change{1, EntityKind::kDevice, tenant.id,
-                            Bytes(device.id.octets().begin(), device.id.octets().end())};
+  const std::vector<ChangeRecord> both = {record(EntityKind::kTenant, tenant.id, tenant.id.octets()),
+                                          record(EntityKind::kDevice, tenant.id, device.id.octets())};
+  // As a broker resolves it.
   const auto in_force = [&] {
-    const auto facts = must(in_system([&](Transaction& tx) { return load_changed(tx, {&change, 1}); }));
-    return std::get<DeviceFacts>(facts.at(0)).policy_id;
+    const auto facts = must(in_system([&](Transaction& tx) { return load_changed(tx, both); }));
+    const auto& loaded = std::get<DeviceFacts>(facts.at(1));
+    const std::vector<std::string_view> groups(loaded.groups.begin(), loaded.groups.end());
+    return policy_in_force(loaded.policy_id, groups, std::get<TenantFacts>(facts.at(0)).policies).id;
   };
 
   EXPECT_TRUE(in_force().is_nil());
@@ -212,13 +221,38 @@ TEST_F(Changes, ADevicesPolicyIsItsOwnThenItsGroupsThenTheTenants) {
   const ChangePosition before = position();
   must(in(tenant.id, [&](Transaction& tx) { return set_group_policy(tx, tenant.id, "line-1", group); }));
   EXPECT_EQ(in_force(), group);
-  EXPECT_EQ(changes_since(before).changes.size(), 1U);
+  const auto announced = changes_since(before).changes;
+  ASSERT_EQ(announced.size(), 1U) << "one change, however many devices the group has";
+  EXPECT_EQ(announced[0].kind, EntityKind::kTenant);
   must(in(tenant.id, [&](Transaction& tx) {
     return update_device(tx, tenant.id, device.id, {.status = {}, .labels = {}, .groups = {}, .policy_id = own});
   }));
   EXPECT_EQ(in_force(), own);
   EXPECT_EQ(reason_of(in(tenant.id, [&](Transaction& tx) { return delete_policy(tx, tenant.id, "own"); })),
             kPolicyInUse);
+}
+
+TEST_F(Changes, APolicysRulesAndLimitsComeBackAsTheyWereStored) {
+  const Tenant tenant = make_tenant("acme");
+  const std::vector<PolicyRule> rules = {{PolicyAction::kPublish, "${tenant}/${device}/a", 1, 100},
+                                         {PolicyAction::kReceive, "${tenant}/${device}/b"},
+                                         {PolicyAction::kRetain, ""},
+                                         {PolicyAction::kWill, "${tenant}/${device}/c", 0}};
+  Limits limits;
+  limits.publish_messages_per_second = 7;
+  const auto made =
+      must(in(tenant.id, [&](Transaction& tx) { return create_policy(tx, tenant.id, "p", rules, limits); }));
+  const ChangeRecord change = record(EntityKind::kPolicy, tenant.id, made.id.octets());
+  const auto loaded = must(in_system([&](Transaction& tx) { return load_changed(tx, {&change, 1}); }));
+
+  EXPECT_EQ(made.rules, rules);
+  EXPECT_EQ(made.limits, limits);
+  EXPECT_EQ(std::get<PolicyFacts>(loaded.at(0)).rules, rules);
+  EXPECT_EQ(std::get<PolicyFacts>(loaded.at(0)).limits, limits);
+  const auto replaced =
+      must(in(tenant.id, [&](Transaction& tx) { return replace_policy_rules(tx, tenant.id, "p", {}); }));
+  EXPECT_TRUE(replaced.rules.empty());
+  EXPECT_EQ(replaced.limits, Limits{});
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "integration/registry/registry_fixture.h"
 #include "registry/audit_store.h"
 #include "registry/batch_store.h"
+#include "registry/grant_store.h"
 #include "registry/idempotency_store.h"
 #include "registry/reasons.h"
 #include "registry/wrapped_key_store.h"
@@ -108,6 +109,11 @@ TEST_F(Isolation, NoStoreFunctionReachesAnotherTenantsThing) {
   const NewCertificate certificate = issue(issuer, device.id);
   const std::vector<PolicyRule> rules = {{PolicyAction::kPublish, "${tenant}/x"}};
   const auto policy = must(in(acme_.id, [&](Transaction& tx) { return create_policy(tx, acme_.id, "p", rules); }));
+  PolicyActions publishing;
+  publishing.add(PolicyAction::kPublish);
+  const NewGrant granted{device.id,   make_device(acme_.id, "e").id, publishing, {"a"}, kAnyQos, kAnyPayload,
+                         "token:test"};
+  const auto grant = must(in(acme_.id, [&](Transaction& tx) { return create_grant(tx, acme_.id, granted); }));
   const NewToken token{acme_.id, TokenRole::kFactory, "", std::nullopt, random_hash()};
   const auto stored = must(in(acme_.id, [&](Transaction& tx) { return create_token(tx, token); }));
   const auto batch = must(in(acme_.id, [&](Transaction& tx) { return create_batch(tx, acme_.id, "x"); }));
@@ -128,6 +134,10 @@ TEST_F(Isolation, NoStoreFunctionReachesAnotherTenantsThing) {
     EXPECT_EQ(refused([&](Transaction& tx) { return set_tenant_default_policy(tx, claimed, policy.id); }),
               kPolicyNotFound);
     EXPECT_EQ(refused([&](Transaction& tx) { return set_group_policy(tx, claimed, "g", policy.id); }), kPolicyNotFound);
+    EXPECT_EQ(refused([&](Transaction& tx) { return get_policy_by_id(tx, claimed, policy.id); }), kPolicyNotFound);
+    EXPECT_EQ(refused([&](Transaction& tx) { return create_grant(tx, claimed, granted); }), kDeviceNotFound);
+    EXPECT_EQ(refused([&](Transaction& tx) { return delete_grant(tx, claimed, device.id, grant.id); }), kGrantNotFound);
+    EXPECT_TRUE(must(in(beta_.id, [&](Transaction& tx) { return list_grants_of(tx, claimed, device.id); })).empty());
     EXPECT_EQ(refused([&](Transaction& tx) { return get_certificate(tx, claimed, certificate.id, kNow); }),
               kCertificateNotFound);
     EXPECT_EQ(refused([&](Transaction& tx) {

@@ -59,7 +59,7 @@ TEST_F(SessionTableOf, ConnectionThatDiesBeforeTakingOverLeavesTheOldOne) {
 
 TEST_F(SessionTableOf, DeviceMadeAgainUnderTheNameStartsAfresh) {
   const auto old = table_.admit(kFirst, session_of("acme/d1", device_));
-  old->subscriptions.push_back("acme/d1/#");
+  old->subscriptions.push_back({"acme/d1/#", 0});
   const auto fresh = table_.admit(kSecond, session_of("acme/d1", DeviceId::random()));
 
   EXPECT_NE(fresh, old);

@@ -8,6 +8,7 @@
 #include <new>
 #include <random>
 
+#include "core/policy_attachment.h"
 #include "core/topic_filter.h"
 
 namespace {
@@ -29,7 +30,7 @@ namespace {
 const std::vector<std::string_view> kGroups = {"floor-1", "pumps"};
 const std::vector<std::pair<std::string_view, std::string_view>> kLabels = {
     {"evil", "+"}, {"plant", "ulm"}, {"void", ""}};
-const PolicySubject kSubject{"acme", "d1", kGroups, kLabels};
+const PolicySubject kSubject{"acme", "d1", kGroups, kLabels, "0a1b2c"};
 
 Policy policy_of(std::vector<PolicyRule> rules) {
   Result<Policy> policy = Policy::compile(rules);
@@ -61,8 +62,8 @@ TEST(Policy, DefaultLetsADeviceTouchItsOwnTopicsOnly) {
 }
 
 TEST(Policy, SharedSubscriptionsNeedARuleThatNamesThem) {
-  const Policy plain = policy_of({{PolicyAction::kSubscribe, "${tenant}/#"}});
-  EXPECT_FALSE(plain.allows_subscribe(kSubject, "$share/g/acme/x"));
+  const Policy plain = policy_of({{PolicyAction::kSubscribe, "${tenant}/jobs/#"}});
+  EXPECT_FALSE(plain.allows_subscribe(kSubject, "$share/g/acme/jobs/x"));
   const Policy shared = policy_of({{PolicyAction::kSubscribe, "$share/workers/${tenant}/jobs/#"}});
   EXPECT_TRUE(shared.allows_subscribe(kSubject, "$share/workers/acme/jobs/#"));
   EXPECT_FALSE(shared.allows_subscribe(kSubject, "$share/other/acme/jobs/#"));
@@ -112,8 +113,17 @@ TEST(Policy, CompileNamesWhatIsWrong) {
       {"${tenant}x/a", "policy.reaches_beyond_tenant"},
       {"$share/g/#", "policy.reaches_beyond_tenant"},
       {"$share/g/$SYS/#", "policy.reaches_beyond_tenant"},
+      {"${tenant}/#", "policy.reaches_other_devices"},
+      {"${tenant}/+/commands/#", "policy.reaches_other_devices"},
+      {"$share/g/${tenant}/#", "policy.reaches_other_devices"},
+      {"$share/g/${tenant}/+/a", "policy.reaches_other_devices"},
+      {"${tenant}/a/${label.no/name}", "policy.filter_invalid"},
+      {"${tenant}/a/${label.-x}", "policy.variable_unknown"},
+      {"${tenant}/a/${cert.issuer}", "policy.variable_unknown"},
       {"$SYS/#", ""},
-      {"${tenant}/#", ""},
+      {"${tenant}", ""},
+      {"${tenant}/${group}/#", ""},
+      {"${tenant}/${device}/${cert.serial}/+", ""},
   };
   for (const Case& c : cases) EXPECT_EQ(refusal_of(c.filter), c.reason) << c.filter;
   EXPECT_EQ(refusal_of("$share/g/${tenant}/a", PolicyAction::kPublish), "policy.filter_invalid");
@@ -126,7 +136,7 @@ TEST(Policy, TemplatesWithoutVariablesBelowTheTenantAgreeWithTopicFilter) {
   std::mt19937 random(7);
   const std::vector<std::string> alphabet = {"a", "b", "", "+"};
   const auto tail = [&] {
-    std::string text;
+    std::string text = "/x";
     const int levels = 1 + static_cast<int>(random() % 3);
     for (int i = 0; i < levels; ++i) {
       if (i + 1 == levels && random() % 4 == 0) return text + "/#";
@@ -143,6 +153,131 @@ TEST(Policy, TemplatesWithoutVariablesBelowTheTenantAgreeWithTopicFilter) {
     if (inner.find_first_of("+#") != std::string::npos) continue;
     ASSERT_EQ(policy.allows_receive(kSubject, "acme" + inner), filter_matches("acme" + outer, "acme" + inner));
   }
+}
+
+TEST(Policy, OwnTopicsWithTextAloneAreComparedAsOnePiece) {
+  const Policy policy = policy_of({{PolicyAction::kSubscribe, "${tenant}/${device}/a/b/#"},
+                                   {PolicyAction::kSubscribe, "${tenant}/${device}/c"},
+                                   {PolicyAction::kSubscribe, "${tenant}/${device}//e/"}});
+  for (const char* topic : {"acme/d1/a/b", "acme/d1/a/b/", "acme/d1/a/b/c/d", "acme/d1/c", "acme/d1//e/"}) {
+    EXPECT_TRUE(policy.allows_receive(kSubject, topic)) << topic;
+    EXPECT_TRUE(policy.allows_subscribe(kSubject, topic)) << topic;
+  }
+  for (const char* topic : {"acme/d1", "acme/d1/", "acme/d1/a", "acme/d1/a/bc", "acme/d1/c/", "acme/d1/c/d",
+                            "acme/d1/e", "acme/d1//e", "acme/d12/c", "acme/d1/a/b#"}) {
+    EXPECT_FALSE(policy.allows_receive(kSubject, topic)) << topic;
+  }
+  EXPECT_TRUE(policy.allows_subscribe(kSubject, "acme/d1/a/b/#"));
+  EXPECT_TRUE(policy.allows_subscribe(kSubject, "acme/d1/a/b/+"));
+  EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/d1/a/#"));
+  EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/d1/a/+"));
+  EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/d1/c/#"));
+  EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/+/c"));
+
+  const Policy all = policy_of({{PolicyAction::kSubscribe, "${tenant}/${device}/#"}});
+  for (const char* filter : {"acme/d1", "acme/d1/", "acme/d1/#", "acme/d1/+/x"}) {
+    EXPECT_TRUE(all.allows_subscribe(kSubject, filter)) << filter;
+  }
+  EXPECT_FALSE(all.allows_subscribe(kSubject, "acme/d12/#"));
+  const Policy bare = policy_of({{PolicyAction::kPublish, "${tenant}/${device}"}});
+  EXPECT_TRUE(bare.allows_publish(kSubject, "acme/d1"));
+  EXPECT_FALSE(bare.allows_publish(kSubject, "acme/d1/"));
+}
+
+TEST(Policy, WhatADocumentDoesNotSpeakOfFollowsWhatItDoes) {
+  using Action = PolicyAction;
+  const auto allowed = [](const Policy& policy, Action action, const char* topic) {
+    return policy.find(action, kSubject, topic).allowed();
+  };
+  const Policy silent =
+      policy_of({{Action::kPublish, "${tenant}/${device}/p"}, {Action::kSubscribe, "${tenant}/${device}/s/#"}});
+  EXPECT_TRUE(allowed(silent, Action::kReceive, "acme/d1/s/x"));
+  EXPECT_TRUE(allowed(silent, Action::kWill, "acme/d1/p"));
+  EXPECT_FALSE(allowed(silent, Action::kWill, "acme/d1/s/x"));
+  EXPECT_TRUE(allowed(silent, Action::kRetain, "acme/d1/p"));
+
+  const Policy outspoken = policy_of({{Action::kPublish, "${tenant}/${device}/p/#"},
+                                      {Action::kSubscribe, "${tenant}/${device}/s/#"},
+                                      {Action::kReceive, "${tenant}/${device}/s/1"},
+                                      {Action::kWill, "${tenant}/${device}/last"},
+                                      {Action::kRetain, "${tenant}/${device}/p/1"}});
+  EXPECT_TRUE(allowed(outspoken, Action::kReceive, "acme/d1/s/1"));
+  EXPECT_FALSE(allowed(outspoken, Action::kReceive, "acme/d1/s/2"));
+  EXPECT_TRUE(allowed(outspoken, Action::kSubscribe, "acme/d1/s/2"));
+  EXPECT_TRUE(allowed(outspoken, Action::kWill, "acme/d1/last"));
+  EXPECT_FALSE(allowed(outspoken, Action::kWill, "acme/d1/p/1"));
+  EXPECT_FALSE(allowed(outspoken, Action::kPublish, "acme/d1/last"));
+  EXPECT_TRUE(allowed(outspoken, Action::kRetain, "acme/d1/p/1"));
+  EXPECT_FALSE(allowed(outspoken, Action::kRetain, "acme/d1/p/2"));
+
+  const Policy nothing =
+      policy_of({{Action::kPublish, "${tenant}/${device}/p"}, {Action::kRetain, ""}, {Action::kWill, ""}});
+  EXPECT_TRUE(allowed(nothing, Action::kPublish, "acme/d1/p"));
+  EXPECT_FALSE(allowed(nothing, Action::kRetain, "acme/d1/p"));
+  EXPECT_FALSE(allowed(nothing, Action::kWill, "acme/d1/p"));
+}
+
+TEST(Policy, RulesHoldTheirLimits) {
+  using Kind = PolicyMatch::Kind;
+  const Policy policy = policy_of({{PolicyAction::kPublish, "${tenant}/${device}/a/#", 0, 100},
+                                   {PolicyAction::kPublish, "${tenant}/${device}/a/large", 1, 1000},
+                                   {PolicyAction::kSubscribe, "${tenant}/${device}/s", 0}});
+  const auto at = [&](const char* topic, std::uint8_t qos, std::uint32_t payload) {
+    return policy.find(PolicyAction::kPublish, kSubject, topic, {qos, payload});
+  };
+  EXPECT_EQ(at("acme/d1/a/x", 0, 100).kind, Kind::kAllowed);
+  EXPECT_EQ(at("acme/d1/a/x", 0, 101).kind, Kind::kPayloadTooLarge);
+  EXPECT_EQ(at("acme/d1/a/x", 1, 100).kind, Kind::kQosTooHigh);
+  EXPECT_EQ(at("acme/d1/a/large", 1, 1000).kind, Kind::kAllowed);
+  EXPECT_EQ(at("acme/d1/a/large", 1, 1000).rule, 1);
+  EXPECT_EQ(at("acme/d1/a/large", 0, 1001).kind, Kind::kPayloadTooLarge);
+  EXPECT_EQ(at("acme/d1/b", 0, 0).kind, Kind::kNone);
+  EXPECT_TRUE(policy.find(PolicyAction::kSubscribe, kSubject, "acme/d1/s", {0, 0}).allowed());
+  EXPECT_EQ(policy.find(PolicyAction::kSubscribe, kSubject, "acme/d1/s", {1, 0}).kind, Kind::kQosTooHigh);
+  EXPECT_TRUE(policy.find(PolicyAction::kReceive, kSubject, "acme/d1/s", {1, 5000}).allowed());
+}
+
+TEST(Policy, CertificateSerialIsAVariableLikeAnother) {
+  const Policy policy = policy_of({{PolicyAction::kPublish, "${tenant}/${device}/by/${cert.serial}"},
+                                   {PolicyAction::kPublish, "${tenant}/${device}/in-${cert.serial}-side"}});
+  EXPECT_TRUE(policy.allows_publish(kSubject, "acme/d1/by/0a1b2c"));
+  EXPECT_TRUE(policy.allows_publish(kSubject, "acme/d1/in-0a1b2c-side"));
+  EXPECT_FALSE(policy.allows_publish(kSubject, "acme/d1/by/0a1b2d"));
+  PolicySubject unknown = kSubject;
+  unknown.certificate_serial = {};
+  EXPECT_FALSE(policy.allows_publish(unknown, "acme/d1/by/"));
+  EXPECT_FALSE(policy.allows_publish(unknown, "acme/d1/in--side"));
+}
+
+// What was accepted once and would not be today takes nothing else with it.
+TEST(Policy, StoredRulesThatAreRefusedByNowMatchNothing) {
+  const std::vector<PolicyRule> rules = {{PolicyAction::kSubscribe, "${tenant}/#"},
+                                         {PolicyAction::kSubscribe, "${tenant}/${device}/s"},
+                                         {PolicyAction::kRetain, "${tenant}/+/x"},
+                                         {PolicyAction::kPublish, "${tenant}/${device}/p"}};
+  const Policy policy = Policy::compile_stored(rules);
+  EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/d2/x"));
+  EXPECT_TRUE(policy.allows_subscribe(kSubject, "acme/d1/s"));
+  EXPECT_EQ(policy.find(PolicyAction::kSubscribe, kSubject, "acme/d1/s").rule, 1);
+  EXPECT_FALSE(policy.find(PolicyAction::kRetain, kSubject, "acme/d1/p").allowed()) << "the document speaks of it";
+  EXPECT_TRUE(policy.allows_publish(kSubject, "acme/d1/p"));
+}
+
+TEST(PolicyInForceOrder, IsDeviceThenFirstGroupByNameThenTenantThenBuiltIn) {
+  using From = PolicyInForce::From;
+  const PolicyId own = PolicyId::random();
+  const PolicyId a = PolicyId::random();
+  const PolicyId b = PolicyId::random();
+  const PolicyId fallback = PolicyId::random();
+  const PolicyAttachments attachments{fallback, {{"Z", a}, {"a", b}}};
+  const std::vector<std::string_view> groups = {"A", "Z", "a"};
+
+  EXPECT_EQ(policy_in_force(own, groups, attachments).id, own);
+  EXPECT_EQ(policy_in_force({}, groups, attachments).id, a);
+  EXPECT_EQ(policy_in_force({}, groups, attachments).group, "Z");
+  EXPECT_EQ(policy_in_force({}, {groups.data() + 2, 1}, attachments).id, b);
+  EXPECT_EQ(policy_in_force({}, {groups.data(), 1}, attachments).from, From::kTenant);
+  EXPECT_EQ(policy_in_force({}, groups, {}).from, From::kBuiltIn);
 }
 
 TEST(Policy, DecidingDoesNotAllocate) {
