@@ -90,7 +90,7 @@ def groups(check, lab):
     check(told["policy"]["from"] == "group" and told["policy"]["group"] == "pumps" and told["policy"]["name"] == "shut",
           "and says how the policy came to apply", told)
     shown = lab.muster("policy", "test", "--tenant", "acme", "--device", "pump", "--action", "publish", "--topic",
-                       device.topic("quiet"), "--json")
+                       device.topic("quiet"), "--json", "--folder", lab.folder)
     check(json.loads(shown.stdout)["rule"]["topic"] == "${tenant}/${device}/quiet", "the command line shows the rule", shown.stdout)
     client.disconnect()
 
