@@ -96,8 +96,8 @@ void SessionDesk::deliver_waiting() {
 }
 
 bool SessionDesk::is_subscribed(const Session& session, std::string_view topic) {
-  return std::ranges::any_of(session.subscriptions, [&](const std::string& filter) {
-    const auto plain = strip_share(filter);
+  return std::ranges::any_of(session.subscriptions, [&](const Subscription& held) {
+    const auto plain = strip_share(held.filter);
     return plain && filter_matches(*plain, topic);
   });
 }
@@ -110,7 +110,12 @@ SessionDesk::Delivery SessionDesk::deliver(Session& session, const edge::Session
   command.topic = session.principal + "/commands/" + order.name + "/" + id;
   const auto left = order.expires - boottime_now().count();
   topics_.refresh_standing(session);
-  const std::string_view refusal = decide_acl(session, AclAccess::kReceive, command.topic, clock_.now());
+  const std::string_view refusal =
+      decide_acl(session,
+                 {.access = AclAccess::kReceive,
+                  .topic = command.topic,
+                  .carried = {0, static_cast<std::uint32_t>(std::min<std::size_t>(order.payload.size(), kAnyPayload))}},
+                 clock_.now());
   if (left <= 0 || !is_valid_topic_name(command.topic) || !refusal.empty()) {
     if (!refusal.empty()) journal_.denied(session, "command", refusal, command.topic);
     counters_.dropped.add();
