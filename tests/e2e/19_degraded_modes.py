@@ -182,6 +182,9 @@ def story(check):
             for name in ("filler", "neighbour"):
                 small.connect(devices[name]).disconnect()
             short.connect(devices["visitor"]).disconnect()
+            # The segment of a broker that was killed counts in full until the edge has stored it.
+            drained = wait_until(lambda: (small.metric("muster_broker_wal_unshipped_bytes") or 64 * MIB) < 2 * MIB, 30, 0.2)
+            check(drained, "what killed brokers left is in the log")
             host.kill_edge()
             session = too_old(check, host, short, devices["steady"], devices["visitor"])
             acknowledged = fill_the_wal(check, host, small, devices["filler"])
