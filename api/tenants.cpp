@@ -123,7 +123,7 @@ Result<void> set_limits(Call& call, db::Transaction& tx, const TenantLimits& lim
   MUSTER_TRY_VOID(tx.enter(db::Scope::system()));
   MUSTER_TRY_VOID(registry::set_tenant_limits(tx, call.tenant().id, limits));
   auto event = call.event("tenant.set_limits", target_of(call.tenant()), call.tenant().name);
-  event.detail.emplace_back(registry::AuditField::kNewValue, to_json_text(limits));
+  event.detail.emplace_back(registry::AuditField::kDetail, to_json_text(limits));
   return append_event(tx, event);
 }
 

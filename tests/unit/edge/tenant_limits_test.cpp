@@ -29,7 +29,7 @@ TEST(TenantLimitsOnTheWay, ComeBackFromADeltaFile) {
 
 TEST(TenantLimitsOnTheWay, BrokenOnesBreakTheEntity) {
   Bytes attributes;
-  append_tenant_attributes(attributes, tenant_with_limits());
+  ASSERT_TRUE(append_tenant_attributes(attributes, tenant_with_limits()).ok());
   ASSERT_TRUE(read_tenant_attributes(attributes));
   attributes.back() ^= 0xFF;  // a rate beyond what there is
   EXPECT_FALSE(read_tenant_attributes(attributes));
