@@ -31,12 +31,12 @@ Result<PeerEvidence> verify_own(const ParsedChain& parsed, const IdentityState& 
   std::vector<x509::TrustAnchor> trust;
   for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
 
-  MUSTER_TRY(const auto device, x509::verify_parsed_device_chain({.leaf = parsed.leaf,
-                                                                  .intermediates = parsed.others,
-                                                                  .anchors = trust,
-                                                                  .trust_domain = terms.trust_domain,
-                                                                  .now = terms.now,
-                                                                  .memory = terms.memory}));
+  MUSTER_TRY(const auto device, x509::verify_device_chain(x509::ParsedDeviceChain{.leaf = parsed.leaf,
+                                                                                  .intermediates = parsed.others,
+                                                                                  .anchors = trust,
+                                                                                  .trust_domain = terms.trust_domain,
+                                                                                  .now = terms.now,
+                                                                                  .memory = terms.memory}));
   const Anchor& anchor = anchors.at(device.anchor_index);
   const Sha256 key = anchor.trust.certificate().spki_sha256();
   if (!chain.tenant) {

@@ -32,10 +32,11 @@ Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request) {
   const auto leaf = Certificate::parse_der(request.leaf);
   if (!leaf.ok()) return deny(leaf.error().reason, "leaf");
   MUSTER_TRY(const auto intermediates, parse_presented(request));
-  return verify_parsed_device_chain({*leaf, intermediates, request.anchors, request.trust_domain, request.now});
+  return verify_device_chain(
+      ParsedDeviceChain{*leaf, intermediates, request.anchors, request.trust_domain, request.now});
 }
 
-Result<DeviceChain> verify_parsed_device_chain(const ParsedDeviceChain& chain) {
+Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& chain) {
   if (chain.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});
   const ChainPolicy policy{ChainPurpose::kDevice, chain.trust_domain, chain.now, chain.memory};
   ChainReport report = verify_chain(chain.leaf, chain.intermediates, chain.anchors, policy);

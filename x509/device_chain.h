@@ -59,6 +59,6 @@ struct ParsedDeviceChain {
 // chain.key_usage_missing, chain.path_length_exceeded, chain.name_constraint_violated, identity.uri_unexpected.
 // Thread-safe.
 Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request);
-Result<DeviceChain> verify_parsed_device_chain(const ParsedDeviceChain& chain);
+Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& chain);
 
 }  // namespace muster::x509
