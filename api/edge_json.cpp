@@ -61,12 +61,14 @@ struct LineWriter {
         .field("name", facts.name)
         .field("status", status_text(facts.standing));
     if (!facts.policies.fallback.is_nil()) out.field("default_policy_id", facts.policies.fallback.text());
-    if (facts.policies.groups.empty()) return;
-    out.key("group_policies").array([&] {
-      for (const auto& [group, policy] : facts.policies.groups) {
-        out.object([&] { out.field("group", group).field("policy_id", policy.text()); });
-      }
-    });
+    if (!facts.policies.groups.empty()) {
+      out.key("group_policies").array([&] {
+        for (const auto& [group, policy] : facts.policies.groups) {
+          out.object([&] { out.field("group", group).field("policy_id", policy.text()); });
+        }
+      });
+    }
+    if (facts.limits != TenantLimits{}) out.key("limits").raw(to_json_text(facts.limits));
   }
   void operator()(const registry::IssuerFacts& facts) const {
     out.field("type", "issuer")

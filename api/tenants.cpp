@@ -2,6 +2,7 @@
 #include "api/reasons.h"
 #include "api/routes.h"
 #include "registry/policy_store.h"
+#include "registry/tenant_limits_store.h"
 
 namespace muster::api {
 namespace {
@@ -9,19 +10,22 @@ namespace {
 // Devices deleted while the caller waits; housekeeping goes on with what is left.
 constexpr std::size_t kDeletedAtOnce = 500;
 
-void write_tenant(JsonWriter& out, const registry::Tenant& tenant) {
-  out.object([&] {
-    out.field("id", tenant.id.text())
-        .field("name", tenant.name)
-        .field("status", to_string(tenant.status))
-        .nullable("default_policy", tenant.default_policy_name)
-        .field("created_at", to_rfc3339(tenant.created_at));
-  });
+JsonWriter& write_fields(JsonWriter& out, const registry::Tenant& tenant) {
+  return out.field("id", tenant.id.text())
+      .field("name", tenant.name)
+      .field("status", to_string(tenant.status))
+      .nullable("default_policy", tenant.default_policy_name)
+      .field("created_at", to_rfc3339(tenant.created_at));
 }
 
-http::Response tenant_response(int status, const registry::Tenant& tenant) {
+// In lists, without limits.
+void write_tenant(JsonWriter& out, const registry::Tenant& tenant) {
+  out.object([&] { write_fields(out, tenant); });
+}
+
+http::Response tenant_response(int status, const registry::Tenant& tenant, const TenantLimits& limits) {
   JsonWriter out;
-  write_tenant(out, tenant);
+  out.object([&] { write_fields(out, tenant).key("limits").raw(to_json_text(limits)); });
   return http::json_response(status, out.take());
 }
 
@@ -42,7 +46,7 @@ Result<http::Response> create(Call& call) {
                    MUSTER_TRY_VOID(call.context.authority.make_tenant_issuer(tx, call.who.caller, made.id));
                    return made;
                  }));
-  http::Response response = tenant_response(201, tenant);
+  http::Response response = tenant_response(201, tenant, {});
   response.headers.emplace_back("location", "/v1/tenants/" + tenant.name);
   return response;
 }
@@ -55,7 +59,13 @@ Result<http::Response> list(Call& call) {
   return page_response(tenants, write_tenant);
 }
 
-Result<http::Response> get(Call& call) { return tenant_response(200, call.tenant()); }
+Result<http::Response> get(Call& call) {
+  MUSTER_TRY(const TenantLimits limits,
+             db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) {
+               return registry::get_tenant_limits(tx, call.tenant().id);
+             }));
+  return tenant_response(200, call.tenant(), limits);
+}
 
 Result<registry::TenantStatus> parse_status(const std::string& text) {
   if (text == "active") return registry::TenantStatus::kActive;
@@ -84,28 +94,65 @@ Result<void> set_default_policy(Call& call, db::Transaction& tx, const std::opti
   return append_event(tx, event);
 }
 
+Limits read_limits(JsonReader& body, const std::string& part, LimitScope scope) {
+  Limits limits;
+  auto object = body.optional_object(part);
+  if (!object) return limits;
+  for (const LimitField& field : limit_fields()) {
+    if (scope == LimitScope::kDevice ? !field.of_device : !field.of_tenant) continue;
+    const auto value = object->optional_integer(std::string(field.name));
+    if (!value) continue;
+    const auto set = set_limit(limits, scope, field.name, *value);
+    if (!set.ok()) object->fail(std::string(field.name), set.error().detail);
+  }
+  if (const auto finished = object->finish(); !finished.ok()) body.fail(part, finished.error().detail);
+  if (const auto checked = check_limits(limits, scope); !checked.ok()) body.fail(part, checked.error().detail);
+  return limits;
+}
+
+std::optional<TenantLimits> read_tenant_limits(JsonReader& body) {
+  auto object = body.optional_object("limits");
+  if (!object) return std::nullopt;
+  TenantLimits limits{read_limits(*object, "total", LimitScope::kTenant),
+                      read_limits(*object, "device", LimitScope::kDevice)};
+  if (const auto finished = object->finish(); !finished.ok()) body.fail("limits", finished.error().detail);
+  return limits;
+}
+
+Result<void> set_limits(Call& call, db::Transaction& tx, const TenantLimits& limits) {
+  MUSTER_TRY_VOID(tx.enter(db::Scope::system()));
+  MUSTER_TRY_VOID(registry::set_tenant_limits(tx, call.tenant().id, limits));
+  auto event = call.event("tenant.set_limits", target_of(call.tenant()), call.tenant().name);
+  event.detail.emplace_back(registry::AuditField::kDetail, to_json_text(limits));
+  return append_event(tx, event);
+}
+
 Result<http::Response> update(Call& call) {
   MUSTER_TRY(JsonReader body, call.json());
   const auto status_text = body.optional_string("status");
   const auto policy = body.nullable_string("default_policy");
+  const auto limits = read_tenant_limits(body);
   MUSTER_TRY_VOID(body.finish());
+  // Suspending is the platform's decision, which a suspended tenant must not be able to undo; so are a tenant's limits.
+  if ((status_text || limits) && !role_allows(call.who.caller.role, Action::kTenantSetStatus)) {
+    return Error{ErrorCode::kPermissionDenied, reasons::kForbidden, "status and limits are the platform's to set"};
+  }
   std::optional<registry::TenantStatus> status;
   if (status_text) {
-    // Suspending is the platform's decision; a suspended tenant must not be able to undo it.
-    if (!role_allows(call.who.caller.role, Action::kTenantSetStatus)) {
-      return Error{ErrorCode::kPermissionDenied, reasons::kForbidden, "the status is the platform's to set"};
-    }
     MUSTER_TRY(status, parse_status(*status_text));
   }
+  TenantLimits in_force;
   MUSTER_TRY(const registry::Tenant tenant,
              db::run_in_transaction(call.context.pool, db::Scope::system(),
                                     [&](db::Transaction& tx) -> Result<registry::Tenant> {
                                       if (status) MUSTER_TRY_VOID(set_status(call, tx, *status));
+                                      if (limits) MUSTER_TRY_VOID(set_limits(call, tx, *limits));
                                       if (policy) MUSTER_TRY_VOID(set_default_policy(call, tx, *policy));
                                       MUSTER_TRY_VOID(tx.enter(db::Scope::system()));
+                                      MUSTER_TRY(in_force, registry::get_tenant_limits(tx, call.tenant().id));
                                       return registry::get_tenant_by_id(tx, call.tenant().id);
                                     }));
-  return tenant_response(200, tenant);
+  return tenant_response(200, tenant, in_force);
 }
 
 Result<http::Response> remove(Call& call) {

@@ -35,6 +35,7 @@ ConnectFacts::ConnectFacts(const mosquitto* client)
   view_.address = view_of(mosquitto_client_address(client));
   view_.has_certificate = leaf_ != nullptr;
   view_.proved = proved_peer(static_cast<X509*>(leaf_.get()));
+  view_.protocol_version = mosquitto_client_protocol_version(client);
   view_.keepalive = std::chrono::seconds(mosquitto_client_keepalive(client));
 }
 

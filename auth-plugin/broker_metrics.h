@@ -34,6 +34,9 @@ class BrokerMetrics {
   void cut(std::string_view reason) {
     by_reason(cuts_, "muster_broker_cuts_total", "Connections cut by the plugin.", reason).add();
   }
+  void limited(std::string_view reason) {
+    by_reason(limited_, "muster_broker_limits_hit_total", "Limits that a device or a tenant hit.", reason).add();
+  }
   void record_refused(std::string_view reason) {
     by_reason(refused_, "muster_broker_records_refused_total", "Records that the WAL did not take.", reason).add();
   }
@@ -71,7 +74,7 @@ class BrokerMetrics {
   using ByReason = std::vector<OfReason>;
   Counter& by_reason(ByReason& known, std::string_view name, std::string_view help, std::string_view reason);
 
-  ByReason denials_, cuts_, refused_, acl_denials_;
+  ByReason denials_, cuts_, refused_, acl_denials_, limited_;
   std::array<std::array<Counter*, 2>, 5> acl_{};  // by access, by verdict
   std::array<Counter*, 6> records_{};             // by kind
   std::array<Counter*, 2> handshakes_{};

@@ -13,12 +13,7 @@ Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDeni
 
 // For all anchors together: other devices wait meanwhile. Sixteen look-alikes cost two each.
 constexpr std::size_t kMaxSignatureChecks = 40;
-
-std::vector<BytesView> issuer_names(const x509::Certificate& leaf, const std::vector<x509::Certificate>& presented) {
-  std::vector<BytesView> names = {leaf.issuer()};
-  for (const x509::Certificate& certificate : presented) names.push_back(certificate.issuer());
-  return names;
-}
+constexpr std::size_t kMaxSignatureCost = 200;  // PublicKey::verification_cost: about 16 ms, whatever keys are shown
 
 // A path to this anchor's key was found: the chain is of its PKI, whatever else is wrong with it.
 struct Verdict {
@@ -59,21 +54,32 @@ Result<PeerEvidence> to_evidence(const Verdict& verdict, const PresentedChain& c
 
 }  // namespace
 
-std::optional<Result<PeerEvidence>> verify_external_peer(const PresentedChain& chain, const x509::Certificate& leaf,
-                                                         const std::vector<x509::Certificate>& presented,
-                                                         const IdentityState& state, UtcTime now) {
+std::vector<BytesView> ParsedChain::issuer_names() const {
+  std::vector<BytesView> names = {leaf.issuer()};
+  for (const x509::Certificate& certificate : others) names.push_back(certificate.issuer());
+  return names;
+}
+
+std::optional<Result<PeerEvidence>> verify_external_peer(const ParsedChain& parsed, const IdentityState& state,
+                                                         UtcTime now, x509::SignatureMemory* memory) {
   if (!state.external || state.external->empty()) return std::nullopt;
+  const PresentedChain& chain = parsed.presented;
+  const x509::Certificate& leaf = parsed.leaf;
   std::vector<Verdict> verdicts;
   std::size_t checks_left = kMaxSignatureChecks;
-  for (const auto& entry : state.external->candidates(issuer_names(leaf, presented), chain.tenant)) {
-    const std::size_t most = std::min(checks_left, x509::kMaxExternalSignatureChecks);
-    auto judged = x509::judge_external_chain(leaf, presented, entry->anchor, now, most);
+  std::size_t cost_left = kMaxSignatureCost;
+  for (const auto& entry : state.external->candidates(parsed.issuer_names(), chain.tenant)) {
+    const x509::SignatureAllowance allowance{std::min(checks_left, x509::kMaxExternalSignatureChecks), cost_left,
+                                             memory};
+    auto judged = x509::judge_external_chain(leaf, parsed.others, entry->anchor, now, allowance);
     checks_left -= std::min(checks_left, judged.signature_checks);
+    cost_left -= std::min(cost_left, judged.signature_cost);
     if (judged.anchored) verdicts.push_back({entry, std::move(judged)});
   }
   if (verdicts.empty()) return std::nullopt;
   // Whether another tenant's anchor verifies it as well stayed open.
-  if (!chain.tenant && checks_left == 0) return Result<PeerEvidence>(refused(x509::reasons::kChainSearchExhausted));
+  if (!chain.tenant && (checks_left == 0 || cost_left == 0))
+    return Result<PeerEvidence>(refused(x509::reasons::kChainSearchExhausted));
   const auto other_tenant = [&](const Verdict& verdict) {
     return verdict.entry->tenant_id != verdicts.front().entry->tenant_id;
   };

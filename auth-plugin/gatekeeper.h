@@ -16,9 +16,11 @@
 #include <vector>
 
 #include "auth-plugin/broker_metrics.h"
+#include "auth-plugin/coarse_clock.h"
 #include "auth-plugin/hold_sender.h"
 #include "auth-plugin/identity_state.h"
 #include "auth-plugin/journal.h"
+#include "auth-plugin/limit_keeper.h"
 #include "auth-plugin/registration_spool.h"
 #include "auth-plugin/registry_standing.h"
 #include "auth-plugin/session_desk.h"
@@ -27,6 +29,7 @@
 #include "auth-plugin/topic_gate.h"
 #include "core/clock.h"
 #include "core/identity.h"
+#include "x509/signature_memory.h"
 
 namespace muster::auth_plugin {
 
@@ -44,9 +47,17 @@ struct ConnectView {
   std::optional<ProvedPeer> proved;
   std::chrono::seconds keepalive{0};
   std::string_view address;
+  int protocol_version = 0;
+};
+
+// What becomes of a CONNECT.
+struct ConnectAnswer {
+  std::string username;   // to be set; "" refuses
+  bool answered = false;  // refused, and the client has its CONNACK from us
 };
 
 enum class PublishAnswer : std::uint8_t { kAccept, kCut };
+enum class PublishLimit : std::uint8_t { kWithin, kCut, kCutAndTold };  // told: the client has its DISCONNECT from us
 
 class Gatekeeper final : public HandshakeJudge {
  public:
@@ -66,6 +77,8 @@ class Gatekeeper final : public HandshakeJudge {
     OrderWatcher* orders = nullptr;
     std::size_t max_offline_sessions = 262144;
     std::size_t max_retained_topics = 262144;
+    std::size_t max_known_signatures = 131072;
+    TenantLimits limits{};  // the platform's: for every tenant, and for every device
   };
   explicit Gatekeeper(Parts parts);
 
@@ -76,13 +89,16 @@ class Gatekeeper final : public HandshakeJudge {
   void handshake_refused(std::string_view reason, std::string_view address,
                          const std::optional<TenantId>& tenant) override;
 
-  // CONNECT: "" refuses, otherwise the username to set.
-  std::string connect(const ConnectView& view);
+  ConnectAnswer connect(const ConnectView& view);
   void reload_begins() { reloading_ = true; }
   void disconnected(const void* context);
 
   TopicGate& topics() { return topics_; }
   bool may_subscribe(const ClientView& client, std::string_view filter, std::uint8_t qos);
+  // Limits, asked before (publish, subscribe) and after (receive) the topic decision.
+  PublishLimit limit_publish(const ClientView& client, const MessageView& message);
+  bool may_hold_subscription(const ClientView& client, std::string_view filter);
+  bool may_be_queued(const ClientView& client, const MessageView& message);
   PublishAnswer publish(const ClientView& client, const MessageView& message);
 
   // Between two rounds of the broker's loop. Cheap where there is nothing to do.
@@ -105,6 +121,8 @@ class Gatekeeper final : public HandshakeJudge {
   void name_tenant(const PresentedChain& chain, const IdentityState& state, Stranger& stranger);
   bool is_known_in_reload(const ConnectView& view) const;
   Result<std::string> open_session(const ConnectView& view);
+  std::string_view connect_limit(Session& admitted);
+  bool tell_limit(const ConnectView& view, std::string_view reason) const;
   void add_deadline(const std::shared_ptr<Session>& session);
   std::shared_ptr<HoldConnection> install_hold(const ConnectView& view) const;
 
@@ -116,8 +134,10 @@ class Gatekeeper final : public HandshakeJudge {
   void cut_older(const std::shared_ptr<Session>& session);
 
   Parts parts_;
+  x509::SignatureMemory signatures_;
   Journal journal_;
   SessionTable sessions_;
+  LimitKeeper limits_;
   TopicGate topics_;
   SessionDesk desk_;
   bool reloading_ = false;

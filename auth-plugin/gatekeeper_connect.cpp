@@ -5,6 +5,7 @@
 
 #include "auth-plugin/gatekeeper.h"
 #include "auth-plugin/hold_bio.h"
+#include "auth-plugin/mqtt_answer.h"
 #include "auth-plugin/peer_verification.h"
 #include "auth-plugin/reasons.h"
 #include "auth-plugin/refused_chain.h"
@@ -29,8 +30,10 @@ std::chrono::milliseconds longest_hold(std::chrono::seconds keepalive) {
 
 Gatekeeper::Gatekeeper(Parts parts)
     : parts_(std::move(parts)),
+      signatures_(parts_.max_known_signatures),
       journal_(parts_.wal, parts_.metrics, parts_.clock, parts_.log_line),
       sessions_(parts_.max_offline_sessions),
+      limits_(parts_.limits, parts_.identity, parts_.metrics),
       topics_({sessions_, parts_.identity, parts_.metrics, journal_, parts_.coarse_clock, parts_.max_retained_topics}),
       desk_({parts_.news, parts_.orders, parts_.broker.publish,
              [this](const std::shared_ptr<Session>& session) { cut_older(session); }},
@@ -42,7 +45,7 @@ Gatekeeper::Gatekeeper(Parts parts)
 
 Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
   const IdentityState* state = parts_.identity.current();
-  auto evidence = state ? verify_peer(chain, *state, parts_.trust_domain, parts_.clock.now())
+  auto evidence = state ? verify_peer(chain, *state, parts_.trust_domain, parts_.clock.now(), &signatures_)
                         : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
   parts_.metrics.handshake(evidence.ok());
   if (!evidence.ok()) {
@@ -122,17 +125,17 @@ Stranger Gatekeeper::stranger_of(const PeerEvidence& evidence, std::string_view 
   return stranger;
 }
 
-std::string Gatekeeper::connect(const ConnectView& view) {
+ConnectAnswer Gatekeeper::connect(const ConnectView& view) {
   // SIGHUP asks again for every session, offline ones without a certificate. Refusing one of those corrupts the
   // broker's memory (2.0.11), and all of them were let in by us: who must go is kicked the usual way.
-  if (reloading_ && is_known_in_reload(view)) return std::string(view.client.id);
+  if (reloading_ && is_known_in_reload(view)) return {std::string(view.client.id)};
   auto opened = open_session(view);
-  if (opened.ok()) return std::move(opened).value();
+  if (opened.ok()) return {std::move(opened).value()};
   Stranger stranger;
   if (view.proved && view.proved->evidence) stranger = stranger_of(*view.proved->evidence, view.address);
   stranger.address = view.address;
   journal_.stranger_refused(stranger, opened.error().reason);
-  return {};
+  return {{}, tell_limit(view, opened.error().reason)};
 }
 
 bool Gatekeeper::is_known_in_reload(const ConnectView& view) const {
@@ -155,18 +158,23 @@ Result<std::string> Gatekeeper::open_session(const ConnectView& view) {
     return std::move(decided).error();
   }
   Session admitted = std::move(decided).value();
+  if (const auto reason = connect_limit(admitted); !reason.empty()) return refused(reason);
 
   admitted.connection.hold = install_hold(view);
   if (!admitted.connection.hold) return refused(reasons::kHoldUnavailable);
   admitted.connection.id = ConnectionId::random();
   admitted.connection.start = parts_.clock.now_micros();
   admitted.connection.began = boottime_now().count();
+  admitted.connection.tls = view.proved->connection;
+  admitted.connection.mqtt5 = view.protocol_version == kMqtt5;
   const auto session = sessions_.admit(view.client.context, admitted);
+  limits_.connected(*session);
   topics_.refresh_standing(*session);
   if (session->queue_is_foreign) fresh_.push_back(session);
   add_deadline(session);
   journal_.connected(*session, session->connection);
   desk_.began(*session);
+  connection_opened(view.proved->connection);
   return session->principal;
 }
 
@@ -204,7 +212,10 @@ PublishAnswer Gatekeeper::publish(const ClientView& client, const MessageView& m
     journal_.denied(*live->session, "publish", sequence.error().reason, message.topic);
     return PublishAnswer::kCut;
   }
-  if (sequence.value() > 0) live->facts.hold->require(sequence.value());
+  if (sequence.value() > 0) {
+    live->facts.hold->require(sequence.value());
+    limits_.in_flight(*live->session, sequence.value());
+  }
   desk_.published(*live->session, message.topic);
   return PublishAnswer::kAccept;
 }
@@ -212,6 +223,7 @@ PublishAnswer Gatekeeper::publish(const ClientView& client, const MessageView& m
 void Gatekeeper::disconnected(const void* context) {
   const SessionTable::Live live = sessions_.disconnect(context);
   if (!live.session) return;
+  limits_.disconnected(*live.session);
   journal_.disconnected(*live.session, live.facts);
   desk_.ended(live.facts);
 }

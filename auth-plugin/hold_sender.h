@@ -37,6 +37,8 @@ class HoldSender {
 
   // From the WAL's committer thread.
   void on_durable(std::uint64_t durable);
+  // The WAL's mark, as told last.
+  std::uint64_t durable() const { return durable_.load(std::memory_order_seq_cst); }
   void on_failure(std::uint64_t lost);
   // Sends what is still held by closed connections, for at most the farewell time, then ends the thread.
   void stop();
@@ -49,7 +51,6 @@ class HoldSender {
   HoldSender(HoldLimits limits, Counters counters, UniqueFd epoll, UniqueFd wake);
 
   // From HoldConnection, with its mutex held.
-  std::uint64_t durable() const { return durable_.load(std::memory_order_seq_cst); }
   void list(const std::shared_ptr<HoldConnection>& connection);
   void watch_socket(HoldConnection& connection, int fd);
   void forget_socket(int fd);

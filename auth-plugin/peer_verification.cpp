@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth-plugin/peer_verification.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "auth-plugin/external_peer.h"
@@ -15,22 +16,27 @@ namespace {
 
 Error refused(std::string_view reason) { return Error{ErrorCode::kPermissionDenied, reason, {}}; }
 
+struct Terms {
+  const TrustDomain& trust_domain;
+  UtcTime now;
+  x509::SignatureMemory* memory;
+};
+
 // Certificates that we issued.
-Result<PeerEvidence> verify_own(const PresentedChain& chain, const x509::Certificate& leaf,
-                                const std::vector<x509::Certificate>& presented, const IdentityState& state,
-                                const TrustDomain& trust_domain, UtcTime now) {
-  std::vector<BytesView> names = {leaf.issuer()};
-  for (const x509::Certificate& certificate : presented) names.push_back(certificate.issuer());
-  std::vector<Anchor> anchors = state.anchors->candidates(names);
+Result<PeerEvidence> verify_own(const ParsedChain& parsed, const IdentityState& state, const Terms& terms) {
+  const PresentedChain& chain = parsed.presented;
+  std::vector<Anchor> anchors = state.anchors->candidates(parsed.issuer_names());
   if (anchors.empty()) return refused(x509::reasons::kChainAnchorUnknown);
   if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
   std::vector<x509::TrustAnchor> trust;
   for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
 
-  MUSTER_TRY(
-      const auto device,
-      x509::verify_device_chain(x509::ParsedDeviceChain{
-          .leaf = leaf, .intermediates = presented, .anchors = trust, .trust_domain = trust_domain, .now = now}));
+  MUSTER_TRY(const auto device, x509::verify_device_chain(x509::ParsedDeviceChain{.leaf = parsed.leaf,
+                                                                                  .intermediates = parsed.others,
+                                                                                  .anchors = trust,
+                                                                                  .trust_domain = terms.trust_domain,
+                                                                                  .now = terms.now,
+                                                                                  .memory = terms.memory}));
   const Anchor& anchor = anchors.at(device.anchor_index);
   const Sha256 key = anchor.trust.certificate().spki_sha256();
   if (!chain.tenant) {
@@ -55,17 +61,21 @@ Result<PeerEvidence> verify_own(const PresentedChain& chain, const x509::Certifi
 }  // namespace
 
 Result<PeerEvidence> verify_peer(const PresentedChain& chain, const IdentityState& state,
-                                 const TrustDomain& trust_domain, UtcTime now) {
+                                 const TrustDomain& trust_domain, UtcTime now, x509::SignatureMemory* memory) {
   MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.leaf));
   if (chain.others.size() > x509::kMaxPresented + 1) return refused(x509::reasons::kChainTooManyPresented);
-  std::vector<x509::Certificate> presented;
+  std::vector<x509::Certificate> others;
+  others.reserve(chain.others.size());
   for (const BytesView der : chain.others) {
+    if (std::ranges::equal(der, chain.leaf)) continue;
     MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
-    presented.push_back(std::move(certificate));
+    others.push_back(std::move(certificate));
   }
-  auto verified = verify_own(chain, leaf, presented, state, trust_domain, now);
+  if (others.size() > x509::kMaxPresented) return refused(x509::reasons::kChainTooManyPresented);
+  const ParsedChain parsed{chain, leaf, others};
+  auto verified = verify_own(parsed, state, {trust_domain, now, memory});
   if (!verified.ok()) {
-    auto external = verify_external_peer(chain, leaf, presented, state, now);
+    auto external = verify_external_peer(parsed, state, now, memory);
     if (external) verified = std::move(*external);
   }
   if (verified.ok()) verified->serial = leaf.serial_hex();

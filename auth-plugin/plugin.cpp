@@ -80,8 +80,9 @@ int guarded(void* data, int on_error, Body body) noexcept {
 int on_basic_auth(int, void* data, void*) noexcept {
   return guarded<mosquitto_evt_basic_auth>(data, connect_code(false), [](mosquitto_evt_basic_auth& event) {
     const ConnectFacts facts(event.client);
-    const std::string username = runtime->gatekeeper().connect(facts.view());
-    if (username.empty()) return connect_code(false);
+    const ConnectAnswer answer = runtime->gatekeeper().connect(facts.view());
+    const std::string& username = answer.username;
+    if (username.empty()) return answer.answered ? answered_connect_code() : connect_code(false);
     if (facts.view().client.username == username) return connect_code(true);
     return connect_code(mosquitto_set_username(event.client, username.c_str()) == MOSQ_ERR_SUCCESS);
   });
@@ -96,15 +97,23 @@ MessageView message_view(const char* topic, const void* payload, std::uint32_t s
 
 int on_acl_check(int, void* data, void*) noexcept {
   return guarded<mosquitto_evt_acl_check>(data, acl_code(false), [](mosquitto_evt_acl_check& event) {
-    TopicGate& topics = runtime->gatekeeper().topics();
+    Gatekeeper& gatekeeper = runtime->gatekeeper();
+    TopicGate& topics = gatekeeper.topics();
     const ClientView client = client_view(event.client);
     MessageView message = message_view(event.topic, event.payload, event.payloadlen);
     message.qos = event.qos;
     message.retain = event.retain;
     switch (event.access) {
-      case MOSQ_ACL_WRITE: return acl_code(topics.may_write(client, message));
-      case MOSQ_ACL_READ: return acl_code(topics.may_receive(client, message.topic, message.payload.size()));
-      case MOSQ_ACL_SUBSCRIBE: return acl_code(runtime->gatekeeper().may_subscribe(client, message.topic, event.qos));
+      case MOSQ_ACL_WRITE: {
+        const PublishLimit limit = gatekeeper.limit_publish(client, message);
+        return limit == PublishLimit::kWithin ? acl_code(topics.may_write(client, message)) : limit_code(limit);
+      }
+      case MOSQ_ACL_READ:
+        return acl_code(topics.may_receive(client, message.topic, message.payload.size()) &&
+                        gatekeeper.may_be_queued(client, message));
+      case MOSQ_ACL_SUBSCRIBE:
+        return acl_code(gatekeeper.may_hold_subscription(client, message.topic) &&
+                        gatekeeper.may_subscribe(client, message.topic, event.qos));
       case MOSQ_ACL_UNSUBSCRIBE: topics.unsubscribed(client, message.topic); return acl_code(true);
       default: return acl_code(false);
     }

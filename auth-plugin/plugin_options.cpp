@@ -40,6 +40,37 @@ class OptionReader {
     return {};
   }
 
+  Result<void> count(const std::string& key, std::size_t& into) {
+    std::uint64_t value = into;
+    MUSTER_TRY_VOID(number(key, value));
+    into = static_cast<std::size_t>(value);
+    return {};
+  }
+
+  Result<void> limits(const std::string& prefix, LimitScope scope, Limits& into) {
+    for (const LimitField& field : limit_fields()) {
+      const bool of_scope = scope == LimitScope::kDevice ? field.of_device : field.of_tenant;
+      if (!of_scope) continue;
+      const std::string key = prefix + std::string(field.name);
+      std::uint64_t value = 0;
+      MUSTER_TRY_VOID(number(key, value));
+      if (value == 0) continue;
+      if (value > field.most) return invalid(key, "is too large");
+      into.*(field.member) = static_cast<std::uint32_t>(value);
+    }
+    const auto checked = check_limits(into, scope);
+    if (!checked.ok()) return invalid(prefix + checked.error().detail, "has no rate beside it");
+    return {};
+  }
+
+  Result<void> seconds(const std::string& key, std::chrono::milliseconds& into) {
+    std::uint64_t value = static_cast<std::uint64_t>(into.count()) / 1000;
+    MUSTER_TRY_VOID(number(key, value));
+    if (value > 3600) return invalid(key, "must be at most 3600");
+    into = std::chrono::seconds(value);
+    return {};
+  }
+
   // A user by number: names are looked up in files and networks that a broker should not wait for.
   Result<void> user(const std::string& key, std::uint32_t& into) {
     std::uint64_t value = 0;
@@ -65,7 +96,7 @@ Result<PluginOptions> PluginOptions::parse(std::span<const std::pair<std::string
   MUSTER_TRY(const std::string domain, reader.required("trust_domain"));
   auto trust_domain = TrustDomain::parse(domain);
   if (!trust_domain.ok()) return invalid("trust_domain", "is not a lower-case DNS name");
-  PluginOptions result{{}, std::move(trust_domain).value(), {}, {}, {}, {}, {}};
+  PluginOptions result{{}, std::move(trust_domain).value(), {}, {}, {}, {}, {}, {}, {}};
   MUSTER_TRY(result.broker_config, reader.required("broker_config"));
   MUSTER_TRY(result.snapshot.folder, reader.required("snapshot_folder"));
   MUSTER_TRY(result.snapshot.state_file, reader.required("state_file"));
@@ -81,6 +112,13 @@ Result<PluginOptions> PluginOptions::parse(std::span<const std::pair<std::string
   MUSTER_TRY_VOID(reader.number("wal_segment_bytes", result.wal.segment_bytes));
   MUSTER_TRY_VOID(reader.number("wal_max_bytes", result.wal.max_bytes));
   MUSTER_TRY_VOID(reader.number("wal_min_free_bytes", result.wal.min_free_bytes));
+  MUSTER_TRY_VOID(reader.count("max_handshakes", result.handshakes.pending));
+  result.handshakes.pending_of_address = (result.handshakes.pending + 1) / 2;
+  MUSTER_TRY_VOID(reader.count("max_handshakes_of_address", result.handshakes.pending_of_address));
+  MUSTER_TRY_VOID(reader.seconds("handshake_idle_seconds", result.handshakes.idle_time));
+  MUSTER_TRY_VOID(reader.seconds("handshake_seconds", result.handshakes.whole_time));
+  MUSTER_TRY_VOID(reader.limits("tenant_", LimitScope::kTenant, result.limits.total));
+  MUSTER_TRY_VOID(reader.limits("device_", LimitScope::kDevice, result.limits.device));
   MUSTER_TRY_VOID(reader.nothing_left());
   return result;
 }

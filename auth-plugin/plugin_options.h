@@ -7,7 +7,9 @@
 #include <string_view>
 #include <utility>
 
+#include "auth-plugin/handshake_gate.h"
 #include "core/identity.h"
+#include "core/limits.h"
 #include "core/result.h"
 #include "edge/identity_view.h"
 #include "edge/wal_writer.h"
@@ -22,7 +24,9 @@ struct PluginOptions {
   edge::SnapshotFolderConfig snapshot;
   edge::WalConfig wal;
   std::string heartbeat_key_file;  // heartbeat_key.h
-  std::string metrics_file;        // Prometheus text, rewritten every second; empty: none
+  HandshakeLimits handshakes;
+  TenantLimits limits;       // the platform's: `tenant_…` and `device_…` with the names of core/limits.h
+  std::string metrics_file;  // Prometheus text, rewritten every second; empty: none
 
   // Unknown, missing and malformed options are refused by name. Reason: config.plugin_option_invalid.
   static Result<PluginOptions> parse(std::span<const std::pair<std::string_view, std::string_view>> options);

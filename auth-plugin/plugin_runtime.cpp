@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include "auth-plugin/broker_guard.h"
 #include "auth-plugin/heartbeat_key.h"
@@ -80,8 +81,16 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
                                                                     .log_line = std::move(log_line),
                                                                     .registrations = self.registrations_.get(),
                                                                     .news = self.news_.get(),
-                                                                    .orders = self.orders_.get()});
-  MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_));
+                                                                    .orders = self.orders_.get(),
+                                                                    .limits = options.limits});
+  Gatekeeper* gatekeeper = self.gatekeeper_.get();
+  self.gate_ = std::make_unique<HandshakeGate>(
+      options.handshakes,
+      HandshakeGate::Actions{
+          .end = [](int fd) { ::shutdown(fd, SHUT_RDWR); },
+          .ended = [gatekeeper](std::string_view reason,
+                                int fd) { gatekeeper->handshake_refused(reason, peer_address_of(fd), std::nullopt); }});
+  MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_, *self.gate_));
   if (!options.metrics_file.empty()) {
     self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_,
                                                        [runtime_view = runtime.get()] { runtime_view->set_gauges(); });
@@ -92,8 +101,12 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
 
 void PluginRuntime::tick() {
   gatekeeper_->tick();
+  gate_->next_round();
+  if (gate_->has_pending()) gate_->end_overdue(coarse_steady_now());
   live_connections_.store(gatekeeper_->live_connections(), std::memory_order_relaxed);
   retained_topics_.store(gatekeeper_->topics().retained_topics(), std::memory_order_relaxed);
+  pending_handshakes_.store(gate_->pending(), std::memory_order_relaxed);
+  deferred_handshakes_.store(gate_->deferrals(), std::memory_order_relaxed);
   if (watcher_->last_failure() != told_failure_ || watcher_->snapshot_number() != told_number_) tell_snapshot_state();
 }
 
@@ -116,6 +129,11 @@ void PluginRuntime::set_gauges() {
   };
   const edge::WalStatistics wal = wal_->statistics();
   set("muster_broker_sessions", "Connected devices.", live_connections_.load());
+  set("muster_broker_handshakes_pending", "Connections that have not come as far as an accepted CONNECT.",
+      pending_handshakes_.load());
+  set("muster_broker_handshake_deferrals",
+      "Reads of such connections that were left for the next round of the broker's loop, since the start.",
+      deferred_handshakes_.load());
   set("muster_broker_retained_topics", "Topics with a retained message whose owner is known.", retained_topics_.load());
   set("muster_broker_held_bytes", "Outgoing octets that wait for the WAL.", holds_->held_bytes());
   set("muster_broker_snapshot_number", "Number of the identity snapshot in force.", watcher_->snapshot_number());

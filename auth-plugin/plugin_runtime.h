@@ -48,10 +48,13 @@ class PluginRuntime {
   std::unique_ptr<RegistrationSpool> registrations_;
   std::unique_ptr<SessionNewsWriter> news_;
   std::unique_ptr<OrderWatcher> orders_;
+  std::unique_ptr<HandshakeGate> gate_;
   std::unique_ptr<Gatekeeper> gatekeeper_;
   std::unique_ptr<MetricsFile> metrics_file_;
   std::atomic<std::uint64_t> live_connections_{0};
   std::atomic<std::uint64_t> retained_topics_{0};
+  std::atomic<std::uint64_t> pending_handshakes_{0};
+  std::atomic<std::uint64_t> deferred_handshakes_{0};
   std::string_view told_failure_;
   std::uint64_t told_number_ = 0;
 };

@@ -14,6 +14,11 @@ namespace muster::auth_plugin::reasons {
 inline constexpr std::string_view kBrokerUnsupported = "broker.unsupported";
 inline constexpr std::string_view kWalFolderInUse = "wal.folder_in_use";  // by another broker
 
+// Connections that have not come as far as an accepted CONNECT
+inline constexpr std::string_view kTooManyHandshakes = "handshake.too_many";
+inline constexpr std::string_view kTooManyHandshakesOfAddress = "handshake.too_many_of_address";
+inline constexpr std::string_view kHandshakeTooSlow = "handshake.too_slow";
+
 // CONNECT (MQTT 5 reason code 0x87, MQTT 3.1.1 return code 5)
 inline constexpr std::string_view kCertificateMissing = "connect.certificate_missing";
 inline constexpr std::string_view kCertificateUnproved =
@@ -62,6 +67,19 @@ inline constexpr std::string_view kTooManySubscriptions = "acl.too_many_subscrip
 // Publishing
 inline constexpr std::string_view kDeviceQuota = "wal.device_quota";  // its part of a WAL that cannot be shipped
 inline constexpr std::string_view kTenantQuota = "wal.tenant_quota";
+
+// Limits (core/limits.h); "tenant" where it is that of all its devices together
+inline constexpr std::string_view kConnectionLimit = "limit.tenant_connections";
+inline constexpr std::string_view kConnectRateLimit = "limit.connect_rate";
+inline constexpr std::string_view kTenantConnectRateLimit = "limit.tenant_connect_rate";
+inline constexpr std::string_view kMessageRateLimit = "limit.message_rate";
+inline constexpr std::string_view kTenantMessageRateLimit = "limit.tenant_message_rate";
+inline constexpr std::string_view kOctetRateLimit = "limit.octet_rate";
+inline constexpr std::string_view kTenantOctetRateLimit = "limit.tenant_octet_rate";
+inline constexpr std::string_view kPayloadLimit = "limit.payload";
+inline constexpr std::string_view kInFlightLimit = "limit.in_flight";
+inline constexpr std::string_view kSubscriptionLimit = "limit.subscriptions";
+inline constexpr std::string_view kQueueLimit = "limit.queued_messages";
 
 // Cuts of live connections, besides the reasons above
 inline constexpr std::string_view kPolicyChanged = "cut.policy_changed";

@@ -12,7 +12,7 @@
 namespace muster::auth_plugin {
 namespace {
 
-constexpr int kMaxSignatures = 8;  // about a millisecond of the broker's thread
+constexpr std::size_t kMaxCost = 16;  // PublicKey::verification_cost: about a millisecond of the broker's thread
 
 // Follows signatures upwards from the leaf.
 class SignatureTrail {
@@ -43,7 +43,8 @@ class SignatureTrail {
   }
 
   bool signed_by(const x509::Certificate& subject, const x509::PublicKey& key) {
-    if (signatures_++ >= kMaxSignatures) return false;
+    spent_ += key.verification_cost();
+    if (spent_ > kMaxCost) return false;
     return key.verify(subject.signature_algorithm(), subject.tbs(), subject.signature()).ok();
   }
 
@@ -63,6 +64,7 @@ class SignatureTrail {
     for (std::size_t i = 1; i < certificates_.size(); ++i) {
       const x509::Certificate& candidate = certificates_[i];
       if (!std::ranges::equal(candidate.subject(), subject.issuer())) continue;
+      if (++spent_ > kMaxCost) return nullptr;
       const auto key = x509::PublicKey::parse(candidate.spki());
       if (key.ok() && signed_by(subject, *key)) return &candidate;
     }
@@ -71,7 +73,7 @@ class SignatureTrail {
 
   const IdentityState& state_;
   std::vector<x509::Certificate> certificates_;  // leaf first
-  int signatures_ = 0;
+  std::size_t spent_ = 0;
 };
 
 }  // namespace

@@ -156,8 +156,8 @@ Result<Session> decide_connect(const ConnectQuestion& question) {
   session.connection.serial = evidence.serial;
   session.connection.external = evidence.external;
   session.connection.not_after = std::min(evidence.not_after, certificate->not_after);
-  const Standing standing = standing_of(*question.state, session);
-  if (!standing.connection_refusal.empty()) return refused(standing.connection_refusal);
+  session.standing = standing_of(*question.state, session);
+  if (!session.standing.connection_refusal.empty()) return refused(session.standing.connection_refusal);
   // notAfter is the last second of validity [RFC5280 4.1.2.5].
   if (question.now > session.connection.not_after) return refused(reasons::kCertificateExpired);
   if (question.client_id != session.principal) return refused(reasons::kClientIdMismatch);

@@ -9,12 +9,15 @@
 #include <vector>
 
 #include "auth-plugin/hold_connection.h"
+#include "auth-plugin/limit_meters.h"
 #include "auth-plugin/peer_evidence.h"
 #include "core/id.h"
 #include "core/record.h"
 #include "core/time.h"
 #include "core/topic_decision.h"
 #include "edge/identity_view.h"
+
+struct ssl_st;
 
 namespace muster::auth_plugin {
 
@@ -31,6 +34,8 @@ struct ConnectionFacts {
   std::string serial;  // of the certificate, lower-case hexadecimal
   std::shared_ptr<const ExternalEvidence> external;
   std::shared_ptr<HoldConnection> hold;
+  ssl_st* tls = nullptr;  // while the broker asks about this very connection
+  bool mqtt5 = false;
 };
 
 // What the registry says about a session in one generation of the view. Views into that IdentityView: once the
@@ -98,6 +103,9 @@ struct alignas(64) Session {
   ConnectionId subscribing;        // the connection that subscribed last
   std::uint64_t offline_turn = 0;  // its place in SessionTable's list of offline sessions; 0: none
   QuietReasons quiet;
+  std::shared_ptr<DeviceMeters> meters;   // nullptr: nothing limits this device
+  TenantMeters* tenant_meters = nullptr;  // LimitKeeper's
+  std::uint64_t limits_generation = 0;    // of the registry's state that `meters` holds the limits of
 
   std::string_view tenant_part() const { return std::string_view(principal).substr(0, principal.find('/')); }
   std::string_view device_part() const { return std::string_view(principal).substr(principal.find('/') + 1); }

@@ -46,6 +46,9 @@ std::shared_ptr<Session> SessionTable::admit(const void* context, const Session&
     leave_offline(*slot);
     slot->connection = admitted.connection;
     slot->standing = {};
+    slot->meters = admitted.meters;
+    slot->tenant_meters = admitted.tenant_meters;
+    slot->limits_generation = admitted.limits_generation;
   }
   slot->context = context;
   slot->online = true;

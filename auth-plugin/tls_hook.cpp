@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "auth-plugin/coarse_clock.h"
 #include "auth-plugin/reasons.h"
 #include "x509/reasons.h"
 
@@ -20,6 +21,7 @@ namespace {
 struct Connection {
   ssl_st* ssl = nullptr;
   std::optional<TenantId> tenant;
+  std::unique_ptr<HandshakeGate::Place> place;  // until CONNECT was accepted
 };
 struct Attached {
   PeerEvidence evidence;
@@ -28,6 +30,7 @@ struct Attached {
 
 // OpenSSL calls back with plain pointers and for as long as the process lives.
 HandshakeJudge* judge = nullptr;
+HandshakeGate* gate = nullptr;
 int connection_index = -1;
 int leaf_index = -1;
 
@@ -45,17 +48,22 @@ Bytes der_of(X509* certificate) {
   return der;
 }
 
-std::string peer_address(const SSL* ssl) {
+std::string peer_address(const SSL* ssl) { return peer_address_of(SSL_get_fd(ssl)); }
+
+SourceAddress source_address(int fd) {
+  SourceAddress source{};
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  char text[INET6_ADDRSTRLEN] = "";
-  if (getpeername(SSL_get_fd(ssl), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "";
-  if (storage.ss_family == AF_INET) {
-    inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&storage)->sin_addr, text, sizeof text);
-  } else if (storage.ss_family == AF_INET6) {
-    inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&storage)->sin6_addr, text, sizeof text);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return source;
+  if (storage.ss_family == AF_INET6) {
+    const auto& address = reinterpret_cast<sockaddr_in6*>(&storage)->sin6_addr;
+    std::copy_n(reinterpret_cast<const std::uint8_t*>(&address), source.size(), source.begin());
+  } else if (storage.ss_family == AF_INET) {
+    const auto& address = reinterpret_cast<sockaddr_in*>(&storage)->sin_addr;
+    source[10] = source[11] = 0xff;
+    std::copy_n(reinterpret_cast<const std::uint8_t*>(&address), sizeof address, source.begin() + 12);
   }
-  return text;
+  return source;
 }
 
 // The alert that the peer sees follows from this number.
@@ -76,7 +84,9 @@ bool verify_presented(X509_STORE_CTX* store) {
 
   std::vector<Bytes> ders;
   STACK_OF(X509)* presented = X509_STORE_CTX_get0_untrusted(store);
-  for (int i = 0; i < sk_X509_num(presented); ++i) ders.push_back(der_of(sk_X509_value(presented, i)));
+  for (int i = 0; i < sk_X509_num(presented); ++i) {
+    if (sk_X509_value(presented, i) != leaf) ders.push_back(der_of(sk_X509_value(presented, i)));
+  }
   const std::vector<BytesView> others(ders.begin(), ders.end());
   const Bytes leaf_der = der_of(leaf);
 
@@ -134,22 +144,71 @@ int on_client_hello(SSL* ssl, int* alert, void*) noexcept {
   }
 }
 
+// The broker reads from connections that are not through their CONNECT when the gate lets it. Held back, a read looks
+// like one that found nothing: the octets stay in the kernel, and epoll reports them again in the next round.
+long on_socket(BIO* bio, int operation, const char*, std::size_t, int, long, int result, std::size_t* got) noexcept {
+  auto* connection = reinterpret_cast<Connection*>(BIO_get_callback_arg(bio));
+  if ((operation & ~BIO_CB_RETURN) != BIO_CB_READ || !connection || !connection->place || !gate) return result;
+  HandshakeGate::Place& place = *connection->place;
+  if (place.is_ended()) return result;
+  const auto now = coarse_steady_now();
+  if (operation == (BIO_CB_READ | BIO_CB_RETURN)) {
+    gate->has_read(place, result > 0 && got && *got > 0, now);
+    return result;
+  }
+  if (gate->may_read(place, now)) return result;
+  BIO_clear_retry_flags(bio);
+  BIO_set_retry_read(bio);
+  return -1;
+}
+
+void watch_socket(const SSL* ssl, Connection* connection) {
+  BIO* bio = SSL_get_rbio(ssl);
+  if (!bio) return;
+  BIO_set_callback_ex(bio, connection ? on_socket : nullptr);
+  BIO_set_callback_arg(bio, reinterpret_cast<char*>(connection));
+}
+
+void begin_handshake(const SSL* ssl) {
+  auto* connection = connection_of(ssl);
+  if (!connection || !judge || !gate || (*connection)->place) return;
+  const int fd = SSL_get_fd(ssl);
+  if (fd < 0) return;
+  (*connection)->place = std::make_unique<HandshakeGate::Place>();
+  gate->begin(*(*connection)->place, fd, source_address(fd), coarse_steady_now());
+  watch_socket(ssl, connection->get());
+}
+
+void leave_gate(const SSL* ssl, Connection& connection) {
+  if (!connection.place) return;
+  if (gate) gate->leave(*connection.place);
+  connection.place.reset();
+  watch_socket(ssl, nullptr);
+}
+
 // Says why a client without a certificate is turned away; refusals of our own verification were told there.
-void on_handshake_event(const SSL* ssl, int where, int value) noexcept {
-  if ((where & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT || !judge) return;
+void on_alert_sent(const SSL* ssl, int value) {
   const bool fatal = value >> 8 == SSL3_AL_FATAL;
   const int alert = value & 0xff;
   if (!fatal || SSL_get0_peer_certificate(ssl)) return;
+  const auto* connection = connection_of(ssl);
+  const std::optional<TenantId> tenant = connection ? (*connection)->tenant : std::nullopt;
+  if (alert == SSL_AD_CERTIFICATE_REQUIRED) {
+    judge->handshake_refused(reasons::kCertificateMissing, peer_address(ssl), tenant);
+  } else if (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_PROTOCOL_VERSION) {
+    judge->handshake_refused(reasons::kHandshakeFailed, peer_address(ssl), tenant);
+  }
+}
+
+void on_handshake_event(const SSL* ssl, int where, int value) noexcept {
   try {
-    const auto* connection = connection_of(ssl);
-    const std::optional<TenantId> tenant = connection ? (*connection)->tenant : std::nullopt;
-    if (alert == SSL_AD_CERTIFICATE_REQUIRED) {
-      judge->handshake_refused(reasons::kCertificateMissing, peer_address(ssl), tenant);
-    } else if (alert == SSL_AD_HANDSHAKE_FAILURE || alert == SSL_AD_PROTOCOL_VERSION) {
-      judge->handshake_refused(reasons::kHandshakeFailed, peer_address(ssl), tenant);
+    if (where == SSL_CB_HANDSHAKE_START) {
+      begin_handshake(ssl);
+    } else if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT && judge) {
+      on_alert_sent(ssl, value);
     }
   } catch (...) {
-    // Only a count and a line are lost.
+    // Only a count and a line are lost, or (without memory) a place in the gate.
   }
 }
 
@@ -171,15 +230,16 @@ void on_connection_made(void* parent, void*, CRYPTO_EX_DATA* data, int index, lo
   SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   try {
-    CRYPTO_set_ex_data(data, index, new std::shared_ptr<Connection>(new Connection{ssl, std::nullopt}));
+    CRYPTO_set_ex_data(data, index, new std::shared_ptr<Connection>(new Connection{ssl, std::nullopt, nullptr}));
   } catch (...) {
     // Without it the verification refuses.
   }
 }
 
-void on_connection_freed(void*, void* pointer, CRYPTO_EX_DATA*, int, long, void*) noexcept {
+void on_connection_freed(void* parent, void* pointer, CRYPTO_EX_DATA*, int, long, void*) noexcept {
   auto* connection = static_cast<std::shared_ptr<Connection>*>(pointer);
   if (!connection) return;
+  leave_gate(static_cast<SSL*>(parent), **connection);
   (*connection)->ssl = nullptr;
   delete connection;
 }
@@ -201,8 +261,9 @@ int on_connection_copied(CRYPTO_EX_DATA*, const CRYPTO_EX_DATA*, void** pointer,
 
 }  // namespace
 
-Result<void> install_tls_hook(HandshakeJudge& handshake_judge) {
+Result<void> install_tls_hook(HandshakeJudge& handshake_judge, HandshakeGate& handshake_gate) {
   judge = &handshake_judge;
+  gate = &handshake_gate;
   if (connection_index >= 0) return {};
   leaf_index = X509_get_ex_new_index(0, nullptr, nullptr, on_leaf_copied, on_leaf_freed);
   connection_index = SSL_get_ex_new_index(0, nullptr, on_connection_made, on_connection_copied, on_connection_freed);
@@ -210,6 +271,7 @@ Result<void> install_tls_hook(HandshakeJudge& handshake_judge) {
   return {};
 }
 
+// The gate stays: connections leave it until the broker has freed them all.
 void remove_tls_judge() { judge = nullptr; }
 
 std::optional<ProvedPeer> proved_peer(x509_st* leaf) {
@@ -218,6 +280,28 @@ std::optional<ProvedPeer> proved_peer(x509_st* leaf) {
   if (!attached || !attached->connection->ssl) return std::nullopt;
   SSL* ssl = attached->connection->ssl;
   return ProvedPeer{&attached->evidence, ssl, SSL_session_reused(ssl) == 1};
+}
+
+void connection_opened(ssl_st* ssl) {
+  auto* connection = ssl ? connection_of(ssl) : nullptr;
+  if (!connection) return;
+  leave_gate(ssl, **connection);
+  X509* leaf = SSL_get0_peer_certificate(ssl);
+  auto* attached = leaf ? static_cast<Attached*>(X509_get_ex_data(leaf, leaf_index)) : nullptr;
+  if (attached && X509_set_ex_data(leaf, leaf_index, nullptr) == 1) delete attached;
+}
+
+std::string peer_address_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "";
+  if (storage.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&storage)->sin_addr, text, sizeof text);
+  } else if (storage.ss_family == AF_INET6) {
+    inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&storage)->sin6_addr, text, sizeof text);
+  }
+  return text;
 }
 
 int socket_of(ssl_st* connection) { return connection ? SSL_get_fd(connection) : -1; }

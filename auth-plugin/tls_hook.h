@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "auth-plugin/handshake_gate.h"
 #include "auth-plugin/peer_evidence.h"
 #include "core/bytes.h"
 #include "core/result.h"
@@ -22,7 +23,7 @@ namespace muster::auth_plugin {
 
 struct PresentedChain {
   BytesView leaf;                     // DER
-  std::span<const BytesView> others;  // DER, as presented; the leaf may be among them
+  std::span<const BytesView> others;  // DER, as presented, without the leaf
   std::optional<TenantId> tenant;     // picked by the TLS server name
   std::string address;                // of the peer, for the log
 };
@@ -41,8 +42,9 @@ class HandshakeJudge {
 };
 
 // install_tls_hook registers with OpenSSL, once per process, before the broker makes its SSL objects. The registration
-// cannot be taken back: after remove_tls_judge() every handshake is refused. Reason: internal.
-Result<void> install_tls_hook(HandshakeJudge& judge);
+// cannot be taken back: after remove_tls_judge() every handshake is refused. `gate` hears of every connection until its
+// CONNECT is accepted. Reason: internal.
+Result<void> install_tls_hook(HandshakeJudge& judge, HandshakeGate& gate);
 void remove_tls_judge();
 
 // What our own verification of this handshake left on the broker's leaf certificate. `connection` is nullptr once the
@@ -54,6 +56,12 @@ struct ProvedPeer {
 };
 // nullopt: this certificate did not go through our verification in this connection.
 std::optional<ProvedPeer> proved_peer(x509_st* leaf);
+
+// The connection's CONNECT was accepted: its place in the gate is free, and what its handshake proved is forgotten.
+void connection_opened(ssl_st* connection);
+
+// Text form of the peer's address; "" where there is none.
+std::string peer_address_of(int fd);
 
 // Descriptor of the connection's socket, -1 where there is none.
 int socket_of(ssl_st* connection);

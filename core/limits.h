@@ -20,8 +20,8 @@
 //   subscriptions                device  0..256           Topic Filters held at the same time
 //   queued_messages              device  0..1000000       messages kept for a device while it is not connected
 //
-// A burst says how much may come at once after a pause; a bucket that is not empty lets one message through whatever
-// its size, and what that overdraws must flow in again first.
+// A burst says how much may come at once after a pause. What is larger than the burst passes when its bucket is full,
+// and what that overdraws must flow in again first.
 #pragma once
 
 #include <cstdint>

@@ -67,10 +67,10 @@ BytesView BaseFile::string(fmt::PoolOffset offset) const {
 }
 
 void BaseFile::read_attachments() {
-  attachments_.reserve(tenants_.size());
+  attributes_.reserve(tenants_.size());
   for (const fmt::Tenant& entry : tenants_) {
     auto attributes = read_tenant_attributes(string(entry.settings));
-    attachments_.push_back(attributes ? std::move(attributes->policies) : PolicyAttachments{});  // checked before
+    attributes_.push_back(attributes ? std::move(*attributes) : TenantAttributes{});  // checked before
   }
 }
 
@@ -79,9 +79,9 @@ const fmt::DeviceClass& BaseFile::class_of(std::uint32_t device) const {
 }
 
 TenantFacts BaseFile::facts(const fmt::Tenant& entry) const {
-  const PolicyAttachments& policies = attachments_[static_cast<std::size_t>(&entry - tenants_.data())];
+  const TenantAttributes& own = attributes_[static_cast<std::size_t>(&entry - tenants_.data())];
   return {id_of<TenantId>(entry.id), text(entry.name), static_cast<EntityStatus>(entry.status),
-          policies.empty() ? nullptr : &policies};
+          own.policies.empty() ? nullptr : &own.policies, own.limits == TenantLimits{} ? nullptr : &own.limits};
 }
 
 IssuerFacts BaseFile::facts(const fmt::Issuer& entry) const {
@@ -244,7 +244,8 @@ void BaseFile::for_each_certificate_until(UtcTime time,
 }
 
 TenantState to_state(const TenantFacts& facts) {
-  return {facts.id, std::string{facts.name}, facts.status, facts.policies ? *facts.policies : PolicyAttachments{}};
+  return {facts.id, std::string{facts.name}, facts.status, facts.policies ? *facts.policies : PolicyAttachments{},
+          facts.limits ? *facts.limits : TenantLimits{}};
 }
 
 IssuerState to_state(const IssuerFacts& facts) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "edge/base_format.h"
+#include "edge/entity_codec.h"
 #include "edge/identity_view.h"
 #include "edge/packed_table.h"
 
@@ -89,7 +90,7 @@ class BaseFile {
   std::span<const base_format::Policy> policies_;
   std::span<const base_format::DeviceClass> device_classes_;
   base_format::Layout layout_{};
-  std::vector<PolicyAttachments> attachments_;  // beside tenants_
+  std::vector<TenantAttributes> attributes_;  // beside tenants_
   PackedTable devices_;
   PackedTable certificates_;
   BytesView pool_;

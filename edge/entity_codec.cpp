@@ -15,7 +15,7 @@ enum class EntityKind : std::uint8_t { kTenant = 1, kIssuer = 2, kPolicy = 3, kD
 // In a rule's first octet, beside the action: its limits follow. Who does not know it reads no rule of the policy.
 constexpr std::uint8_t kLimitedRule = 0x80;
 
-enum class TenantPart : std::uint8_t { kPolicies = 1 };
+enum class TenantPart : std::uint8_t { kPolicies = 1, kLimits = 2 };
 
 const Error kTooLarge{ErrorCode::kResourceExhausted, "snapshot.limit_exceeded", "an entity has a field over its width"};
 const Error kBroken{ErrorCode::kCorrupt, "snapshot.corrupt", "an entity's body is broken"};
@@ -98,6 +98,7 @@ Result<IdentityChange> take_tenant(WireReader in) {
     auto attributes = read_tenant_attributes(in.octets(in.u32()));
     if (!attributes) return kBroken;
     tenant.policies = std::move(attributes->policies);
+    tenant.limits = attributes->limits;
   }
   if (!in.ok() || !is_status(status)) return kBroken;
   tenant.status = static_cast<EntityStatus>(status);
@@ -233,21 +234,40 @@ std::optional<PolicyBody> read_policy_body(BytesView bytes) {
   return body;
 }
 
-Result<void> append_tenant_attributes(Bytes& out, const TenantState& tenant) {
-  if (tenant.policies.empty()) return {};
-  Bytes part;
-  WireWriter policies{part};
-  policies.octets(tenant.policies.fallback.octets());
-  policies.count16(tenant.policies.groups.size());
-  for (const auto& [group, policy] : tenant.policies.groups) {
-    policies.text16(group);
-    policies.octets(policy.octets());
-  }
-  if (!policies.fits()) return kTooLarge;
+namespace {
+
+void append_part(Bytes& out, TenantPart part, const Bytes& body) {
   WireWriter w{out};
-  w.u8(static_cast<std::uint8_t>(TenantPart::kPolicies));
-  w.u32(static_cast<std::uint32_t>(part.size()));
-  w.octets(part);
+  w.u8(static_cast<std::uint8_t>(part));
+  w.u32(static_cast<std::uint32_t>(body.size()));
+  w.octets(body);
+}
+
+bool read_attachments(WireReader in, PolicyAttachments& policies) {
+  policies.fallback = take_id<PolicyId>(in);
+  for (std::uint16_t left = in.u16(); left > 0 && in.ok(); --left) {
+    std::string group{in.text16()};
+    policies.groups.emplace_back(std::move(group), take_id<PolicyId>(in));
+  }
+  return in.ok() && std::ranges::is_sorted(policies.groups, {}, &std::pair<std::string, PolicyId>::first);
+}
+
+}  // namespace
+
+Result<void> append_tenant_attributes(Bytes& out, const TenantState& tenant) {
+  if (!tenant.policies.empty()) {
+    Bytes part;
+    WireWriter policies{part};
+    policies.octets(tenant.policies.fallback.octets());
+    policies.count16(tenant.policies.groups.size());
+    for (const auto& [group, policy] : tenant.policies.groups) {
+      policies.text16(group);
+      policies.octets(policy.octets());
+    }
+    if (!policies.fits()) return kTooLarge;
+    append_part(out, TenantPart::kPolicies, part);
+  }
+  if (tenant.limits != TenantLimits{}) append_part(out, TenantPart::kLimits, encode(tenant.limits));
   return {};
 }
 
@@ -256,16 +276,17 @@ std::optional<TenantAttributes> read_tenant_attributes(BytesView bytes) {
   WireReader in{bytes};
   while (in.ok() && !in.rest().empty()) {
     const std::uint8_t part = in.u8();
-    WireReader body{in.octets(in.u32())};
-    if (part != static_cast<std::uint8_t>(TenantPart::kPolicies)) return std::nullopt;
-    attributes.policies.fallback = take_id<PolicyId>(body);
-    for (std::uint16_t left = body.u16(); left > 0 && body.ok(); --left) {
-      std::string group{body.text16()};
-      attributes.policies.groups.emplace_back(std::move(group), take_id<PolicyId>(body));
+    const BytesView body = in.octets(in.u32());
+    if (!in.ok()) return std::nullopt;
+    if (part == static_cast<std::uint8_t>(TenantPart::kPolicies)) {
+      if (!read_attachments(WireReader{body}, attributes.policies)) return std::nullopt;
+    } else if (part == static_cast<std::uint8_t>(TenantPart::kLimits)) {
+      const auto limits = decode_tenant_limits(body);
+      if (!limits) return std::nullopt;
+      attributes.limits = *limits;
+    } else {
+      return std::nullopt;
     }
-    const bool sorted =
-        std::ranges::is_sorted(attributes.policies.groups, {}, &std::pair<std::string, PolicyId>::first);
-    if (!body.ok() || !sorted) return std::nullopt;
   }
   if (!in.ok()) return std::nullopt;
   return attributes;

@@ -33,6 +33,7 @@ std::optional<PolicyBody> read_policy_body(BytesView bytes);
 // it might take a right away.
 struct TenantAttributes {
   PolicyAttachments policies;
+  TenantLimits limits;
 };
 Result<void> append_tenant_attributes(Bytes& out, const TenantState& tenant);
 std::optional<TenantAttributes> read_tenant_attributes(BytesView bytes);

@@ -42,16 +42,21 @@ std::string write(const TenantState& s) {
   out.add("name", s.name);
   out.add("status", to_text(s.status));
   if (!s.policies.fallback.is_nil()) out.add("default_policy_id", s.policies.fallback.text());
-  if (s.policies.groups.empty()) return out.end();
-  out.key("group_policies");
-  std::string& line = out.raw();
-  line += '[';
-  for (const auto& [group, policy] : s.policies.groups) {
-    line += line.back() == '[' ? R"({"group":)" : R"(,{"group":)";
-    append_json_string(line, group);
-    line += R"(,"policy_id":")" + policy.text() + "\"}";
+  if (!s.policies.groups.empty()) {
+    out.key("group_policies");
+    std::string& line = out.raw();
+    line += '[';
+    for (const auto& [group, policy] : s.policies.groups) {
+      line += line.back() == '[' ? R"({"group":)" : R"(,{"group":)";
+      append_json_string(line, group);
+      line += R"(,"policy_id":")" + policy.text() + "\"}";
+    }
+    line += ']';
   }
-  line += ']';
+  if (s.limits != TenantLimits{}) {
+    out.key("limits");
+    out.raw() += to_json_text(s.limits);
+  }
   return out.end();
 }
 

@@ -8,7 +8,8 @@
 // (edge/base_file.h, held_form): a device's name is "", and of a certificate's hash the second half is zeros.
 //
 //   {"type":"tenant","id":…,"name":…,"status":…
-//    [,"default_policy_id":…][,"group_policies":[{"group":…,"policy_id":…},…]]}
+//    [,"default_policy_id":…][,"group_policies":[{"group":…,"policy_id":…},…]]
+//    [,"limits":{["total":{…}][,"device":{…}]}]} (core/limits.h)
 //   {"type":"issuer","id":…,"tenant_id":…,"status":…,"spki_sha256":hex,"certificate":base64 DER
 //    [,"external":base64, of trust anchors]}
 //   {"type":"policy","id":…,"tenant_id":…,"status":…,"rules":[{"action":…,"filter":…

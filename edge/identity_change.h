@@ -34,6 +34,7 @@ struct TenantState {
   std::string name;
   EntityStatus status = EntityStatus::kActive;
   PolicyAttachments policies = {};
+  TenantLimits limits = {};
   friend bool operator==(const TenantState&, const TenantState&) = default;
 };
 

@@ -25,6 +25,7 @@ struct TenantFacts {
   std::string_view name;
   EntityStatus status;
   const PolicyAttachments* policies = nullptr;  // nullptr: none
+  const TenantLimits* limits = nullptr;         // nullptr: none
 };
 struct IssuerFacts {
   IssuerId id;

@@ -21,7 +21,9 @@ const Policy* default_policy() {
   return compiled.ok() ? &*compiled : &policy_that_allows_nothing();
 }
 
-TenantFacts to_facts(const TenantState& state) { return {state.id, state.name, state.status, &state.policies}; }
+TenantFacts to_facts(const TenantState& state) {
+  return {state.id, state.name, state.status, &state.policies, &state.limits};
+}
 
 IssuerFacts to_facts(const IssuerState& state) {
   return {state.id, state.tenant_id, state.status, state.spki_sha256, state.certificate, state.external};

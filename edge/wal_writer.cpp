@@ -29,6 +29,10 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kRetryDelay{200};     // between attempts on a disk that failed
 constexpr std::chrono::milliseconds kLimitsPeriod{1000};  // between looks at free space and unshipped segments
 constexpr std::chrono::seconds kDrainTime{2};
+// Records that nobody waits for (all but QoS 1 publishes) gather for so long, or until there are so many octets: a
+// commit of its own for each connection and each message of QoS 0 costs more than all else that is done for it.
+constexpr std::chrono::milliseconds kUnawaitedDelay{20};
+constexpr std::size_t kUnawaitedOctets = 1 << 20;
 constexpr UnixMicros kClockStepMicros = 500'000;  // slewing stays far below this between two commits
 constexpr std::uint64_t kMinSegmentBytes = 64U << 10;
 
@@ -75,6 +79,7 @@ class SegmentedWalWriter final : public WalWriter {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   Bytes buffer_;           // guarded by mutex_: appended, not yet taken by the committer
+  bool awaited_ = false;   // guarded by mutex_: somebody waits for a record in buffer_
   bool stopping_ = false;  // guarded by mutex_
 
   std::atomic<std::uint64_t> appended_{0};  // written under mutex_
@@ -182,7 +187,10 @@ Result<std::uint64_t> SegmentedWalWriter::append(RecordView record) {
   }
   codec_.seal(buffer_, begun, FrameType::kRecord);
   appended_.store(record.sequence, std::memory_order_relaxed);
-  if (was_empty) wake_.notify_one();
+  const bool awaited = record.kind == RecordKind::kPublish && record.qos > 0;
+  const bool hurry = (awaited && !awaited_) || (begun < kUnawaitedOctets && buffer_.size() >= kUnawaitedOctets);
+  awaited_ = awaited_ || awaited;
+  if (was_empty || hurry) wake_.notify_one();
   return record.sequence;
 }
 
@@ -216,6 +224,9 @@ bool SegmentedWalWriter::wait_for_work() {
   const bool failing = refusal_.load() != Refusal::kNone;
   const auto patience = failing ? kRetryDelay : kLimitsPeriod;
   if (!stopping_) wake_.wait_for(lock, patience, [&] { return stopping_ || (!failing && !buffer_.empty()); });
+  if (!stopping_ && !failing && !buffer_.empty()) {
+    wake_.wait_for(lock, kUnawaitedDelay, [&] { return stopping_ || awaited_ || buffer_.size() >= kUnawaitedOctets; });
+  }
   if (!stopping_) return true;
   const auto now = steady_clock::now();
   if (drain_until_ == steady_clock::time_point::max()) drain_until_ = now + kDrainTime;
@@ -233,6 +244,7 @@ void SegmentedWalWriter::take_buffer() {
     pending_.insert(pending_.end(), buffer_.begin(), buffer_.end());
   }
   buffer_.clear();
+  awaited_ = false;
   pending_last_ = appended_.load(std::memory_order_relaxed);
   pending_octets_ = pending_.size();
 }

@@ -1079,7 +1079,9 @@ CREATE TABLE muster.tenants (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
     gone_number bigint,
+    limits bytea DEFAULT '\x'::bytea NOT NULL,
     CONSTRAINT tenants_deletion_whole CHECK (((status = 'deleted'::text) = (deleted_at IS NOT NULL))),
+    CONSTRAINT tenants_limits_bounded CHECK ((octet_length(limits) <= 1024)),
     CONSTRAINT tenants_name_plain CHECK (((name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text) AND (name !~ '^xn--'::text))),
     CONSTRAINT tenants_status_known CHECK ((status = ANY (ARRAY['active'::text, 'suspended'::text, 'deleting'::text, 'deleted'::text])))
 );
@@ -1087,6 +1089,8 @@ CREATE TABLE muster.tenants (
 ALTER TABLE ONLY muster.tenants FORCE ROW LEVEL SECURITY;
 
 COMMENT ON COLUMN muster.tenants.default_policy_id IS 'NULL: the built-in default policy';
+
+COMMENT ON COLUMN muster.tenants.limits IS 'of all its devices together and of each of them (core/limits.h); empty: none';
 
 CREATE TABLE muster.tokens (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -2145,6 +2149,8 @@ GRANT UPDATE(default_policy_id) ON TABLE muster.tenants TO muster_tenant;
 GRANT UPDATE(deleted_at) ON TABLE muster.tenants TO muster_system;
 
 GRANT UPDATE(gone_number) ON TABLE muster.tenants TO muster_system;
+
+GRANT UPDATE(limits) ON TABLE muster.tenants TO muster_system;
 
 GRANT SELECT,INSERT ON TABLE muster.tokens TO muster_tenant;
 GRANT SELECT,INSERT ON TABLE muster.tokens TO muster_system;

@@ -32,6 +32,7 @@ struct TenantFacts {
   std::string name;
   Standing standing = Standing::kGone;
   PolicyAttachments policies = {};
+  TenantLimits limits = {};
 };
 struct IssuerFacts {
   IssuerId id;

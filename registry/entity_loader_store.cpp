@@ -18,7 +18,7 @@ constexpr std::int64_t kPage = 5000;
 
 // Columns of each kind.
 const std::string kTenants =
-    "SELECT t.id, t.name, t.status, t.default_policy_id, coalesce(a.groups, '{}'), coalesce(a.policies, '{}')"
+    "SELECT t.id, t.name, t.status, t.default_policy_id, coalesce(a.groups, '{}'), coalesce(a.policies, '{}'), t.limits"
     " FROM muster.tenants AS t CROSS JOIN LATERAL (SELECT"
     "  array_agg(g.group_name ORDER BY g.group_name COLLATE \"C\") AS groups,"
     "  array_agg(g.policy_id ORDER BY g.group_name COLLATE \"C\") AS policies"
@@ -105,6 +105,7 @@ EntityFacts read_tenant(const db::Row& row) {
   for (std::size_t i = 0; i < groups.size(); ++i) {
     tenant.policies.groups.emplace_back(std::move(groups[i]), PolicyId{policies[i]});
   }
+  tenant.limits = decode_tenant_limits(row.bytes_view(6)).value_or(TenantLimits{});  // only ours are written there
   return tenant;
 }
 

@@ -15,7 +15,11 @@ PathPolicy path_policy_of(const ChainPolicy& policy) {
   path.require_usage = true;
   path.require_key_usage = true;
   path.require_profile = false;  // whoever issued under an accepted anchor was linted, or is not ours to correct here
-  path.limits = {.presented = kMaxPresented, .path_length = kMaxPathLength, .signature_checks = kMaxSignatureChecks};
+  path.limits = {.presented = kMaxPresented,
+                 .path_length = kMaxPathLength,
+                 .signature_checks = kMaxSignatureChecks,
+                 .signature_cost = kMaxSignatureCost};
+  path.memory = policy.memory;
   return path;
 }
 
@@ -59,6 +63,7 @@ ChainReport verify_chain(const Certificate& leaf, std::span<const Certificate> i
   report.anchor_index = path.anchor_index;
   report.not_after = path.not_after;
   report.length = path.path.size();
+  report.signature_cost = path.work.signature_cost;
   return report;
 }
 

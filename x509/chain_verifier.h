@@ -20,6 +20,7 @@
 #include "core/time.h"
 #include "x509/certificate.h"
 #include "x509/chain_finding.h"
+#include "x509/signature_memory.h"
 #include "x509/trust_anchor.h"
 
 namespace muster::x509 {
@@ -27,6 +28,7 @@ namespace muster::x509 {
 inline constexpr std::size_t kMaxPathLength = 6;        // certificates in a path, leaf and anchor included
 inline constexpr std::size_t kMaxPresented = 8;         // intermediates somebody may present
 inline constexpr std::size_t kMaxSignatureChecks = 16;  // bounds the work for cliques of cross-signed CAs
+inline constexpr std::size_t kMaxSignatureCost = 150;   // PublicKey::verification_cost of all of them: about 12 ms
 
 enum class ChainPurpose {
   kDevice,     // clientAuth, digitalSignature, not a CA, exactly one URI SAN of the form device_uri writes
@@ -38,8 +40,9 @@ struct ChainReport {
   std::vector<ChainFinding> findings;  // empty means valid
   std::optional<Principal> principal;  // kDevice: set when the URI SAN could be read, also where the chain is not valid
   std::optional<std::size_t> anchor_index;
-  UtcTime not_after{};     // earliest of the path
-  std::size_t length = 0;  // 0: no path was found
+  UtcTime not_after{};             // earliest of the path
+  std::size_t length = 0;          // 0: no path was found
+  std::size_t signature_cost = 0;  // what the search spent, in PublicKey::verification_cost
   bool valid() const { return findings.empty(); }
 };
 
@@ -47,6 +50,7 @@ struct ChainPolicy {
   ChainPurpose purpose = ChainPurpose::kDevice;
   const TrustDomain& trust_domain;
   UtcTime now;
+  SignatureMemory* memory = nullptr;  // of signatures that were checked before; nullptr: none
 };
 
 // verify_chain finds a path from `leaf` to an anchor that obeys all rules, else it reports on the first path found.

@@ -28,7 +28,7 @@ Result<std::vector<Certificate>> parse_presented(const DeviceChainRequest& reque
 }  // namespace
 
 Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request) {
-  if (request.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});  // before parsing
+  if (request.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});
   const auto leaf = Certificate::parse_der(request.leaf);
   if (!leaf.ok()) return deny(leaf.error().reason, "leaf");
   MUSTER_TRY(const auto intermediates, parse_presented(request));
@@ -36,16 +36,16 @@ Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request) {
       ParsedDeviceChain{*leaf, intermediates, request.anchors, request.trust_domain, request.now});
 }
 
-Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& request) {
-  if (request.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});
-  const ChainPolicy policy{ChainPurpose::kDevice, request.trust_domain, request.now};
-  ChainReport report = verify_chain(request.leaf, request.intermediates, request.anchors, policy);
+Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& chain) {
+  if (chain.intermediates.size() > kMaxPresented) return deny(reasons::kChainTooManyPresented, {});
+  const ChainPolicy policy{ChainPurpose::kDevice, chain.trust_domain, chain.now, chain.memory};
+  ChainReport report = verify_chain(chain.leaf, chain.intermediates, chain.anchors, policy);
   if (!report.valid()) {
     const ChainFinding& first = report.findings.front();
     return deny(first.reason, "certificate " + std::to_string(first.certificate_index) + " " + first.parameter);
   }
-  return DeviceChain{request.leaf.id(), request.leaf.spki_sha256(), std::move(*report.principal),
-                     report.not_after,  *report.anchor_index,       report.length};
+  return DeviceChain{chain.leaf.id(),  chain.leaf.spki_sha256(), std::move(*report.principal),
+                     report.not_after, *report.anchor_index,     report.length};
 }
 
 }  // namespace muster::x509

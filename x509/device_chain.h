@@ -17,6 +17,7 @@
 #include "core/result.h"
 #include "core/time.h"
 #include "x509/certificate.h"
+#include "x509/signature_memory.h"
 #include "x509/trust_anchor.h"
 
 namespace muster::x509 {
@@ -39,13 +40,14 @@ struct DeviceChainRequest {
   UtcTime now;
 };
 
-// The same of certificates that were parsed already.
+// The same, parsed already: what a caller has read once is not read again.
 struct ParsedDeviceChain {
   const Certificate& leaf;
   std::span<const Certificate> intermediates;
   std::span<const TrustAnchor> anchors;
   const TrustDomain& trust_domain;
   UtcTime now;
+  SignatureMemory* memory = nullptr;  // of signatures that were checked before; nullptr: none
 };
 
 // verify_device_chain verifies leaf → intermediates → anchor by key and reads the device's name from the leaf. One
@@ -57,6 +59,6 @@ struct ParsedDeviceChain {
 // chain.key_usage_missing, chain.path_length_exceeded, chain.name_constraint_violated, identity.uri_unexpected.
 // Thread-safe.
 Result<DeviceChain> verify_device_chain(const DeviceChainRequest& request);
-Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& request);
+Result<DeviceChain> verify_device_chain(const ParsedDeviceChain& chain);
 
 }  // namespace muster::x509

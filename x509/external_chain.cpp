@@ -12,10 +12,12 @@ namespace {
 
 constexpr std::size_t kMaxPresentedBeside = 8;  // certificates that somebody may present beside the leaf
 
-PathPolicy client_policy(UtcTime now, std::size_t max_signature_checks) {
+PathPolicy client_policy(UtcTime now, const SignatureAllowance& allowance) {
   PathPolicy policy{.now = now, .usage = ExtendedKeyUsage::kClientAuth};
   policy.require_profile = false;  // what §4 asks of issuers is their affair
-  policy.limits.signature_checks = max_signature_checks;
+  policy.limits.signature_checks = allowance.checks;
+  policy.limits.signature_cost = allowance.cost;
+  policy.memory = allowance.memory;
   policy.limits.presented = kMaxPresentedBeside + kMaxAnchorIntermediates + 1;
   return policy;
 }
@@ -82,7 +84,7 @@ bool is_revoked(std::span<const RevocationKey> keys, std::span<const RevocationK
 }
 
 ExternalChain judge_external_chain(const Certificate& leaf, std::span<const Certificate> presented,
-                                   const ExternalAnchor& anchor, UtcTime now, std::size_t max_signature_checks) {
+                                   const ExternalAnchor& anchor, UtcTime now, const SignatureAllowance& allowance) {
   ExternalChain chain;
   if (presented.size() > kMaxPresentedBeside + 1) {  // brokers show the leaf among them
     chain.findings.push_back({reasons::kChainTooManyPresented, 0, {}});
@@ -90,9 +92,10 @@ ExternalChain judge_external_chain(const Certificate& leaf, std::span<const Cert
   }
   const std::vector<Certificate> intermediates = all_intermediates(presented, anchor);
   PathReport report =
-      validate_path(leaf, intermediates, {&anchor.trust.certificate(), 1}, client_policy(now, max_signature_checks));
+      validate_path(leaf, intermediates, {&anchor.trust.certificate(), 1}, client_policy(now, allowance));
   chain.findings = std::move(report.findings);
   chain.signature_checks = report.work.signature_checks;
+  chain.signature_cost = report.work.signature_cost;
   chain.not_after = report.not_after;
   chain.anchored = report.anchor_index.has_value();
   if (!chain.anchored) return chain;

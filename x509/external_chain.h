@@ -15,6 +15,7 @@
 #include "x509/certificate.h"
 #include "x509/chain_finding.h"
 #include "x509/external_identity.h"
+#include "x509/signature_memory.h"
 #include "x509/trust_anchor.h"
 
 namespace muster::x509 {
@@ -45,6 +46,7 @@ struct ExternalAnchor {
 
 struct ExternalChain {
   std::size_t signature_checks = 0;            // what the judgement cost
+  std::size_t signature_cost = 0;              // likewise, in PublicKey::verification_cost
   bool anchored = false;                       // a path to the anchor's key was found, whatever is wrong with it
   std::vector<ChainFinding> findings;          // empty means valid
   UtcTime not_after{};                         // earliest of the path
@@ -53,14 +55,20 @@ struct ExternalChain {
   bool valid() const { return anchored && findings.empty(); }
 };
 
+// What one judgement may spend.
+struct SignatureAllowance {
+  std::size_t checks = kMaxExternalSignatureChecks;
+  std::size_t cost = 150;             // in PublicKey::verification_cost
+  SignatureMemory* memory = nullptr;  // of signatures that were checked before; nullptr: none
+};
+
 // judge_external_chain verifies the path for a TLS client, reads the device id, and looks at revocations and the age of
 // CRLs at `now`. A leaf without extended key usage, or without key usage, is not restricted by them [RFC5280 4.2.1.3,
 // 4.2.1.12]: device certificates of other CAs often have neither. Findings besides those of validate_path:
 // chain.too_many_presented, chain.leaf_is_ca, chain.key_usage_missing, external.device_id_*, external.revoked,
 // external.crl_missing, external.crl_expired. Thread-safe.
 ExternalChain judge_external_chain(const Certificate& leaf, std::span<const Certificate> presented,
-                                   const ExternalAnchor& anchor, UtcTime now,
-                                   std::size_t max_signature_checks = kMaxExternalSignatureChecks);
+                                   const ExternalAnchor& anchor, UtcTime now, const SignatureAllowance& allowance = {});
 
 // is_revoked tells whether one of `keys` is in `revoked` (sorted).
 bool is_revoked(std::span<const RevocationKey> keys, std::span<const RevocationKey> revoked);

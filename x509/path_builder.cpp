@@ -9,6 +9,7 @@ namespace muster::x509 {
 
 namespace {
 
+constexpr std::size_t kKeyLoadCost = 1;
 constexpr std::size_t kMaxSteps = 4096;  // far more than the edges that signature_checks allows can ask for
 
 // The likeliest issuer first: every wrong guess costs a signature check.
@@ -30,7 +31,8 @@ std::string_view PathBuilder::search(const Certificate& leaf, const Judge& judge
 }
 
 bool PathBuilder::is_exhausted() const {
-  return work_.signature_checks >= policy_.limits.signature_checks || work_.paths >= policy_.limits.paths ||
+  return work_.signature_checks >= policy_.limits.signature_checks ||
+         work_.signature_cost >= policy_.limits.signature_cost || work_.paths >= policy_.limits.paths ||
          work_.steps >= kMaxSteps;
 }
 
@@ -86,19 +88,34 @@ bool PathBuilder::is_signed_by(const Certificate& subject, const Certificate& is
   for (const Edge& edge : edges_) {
     if (edge.subject == &subject && edge.issuer == &issuer) return edge.verified;
   }
-  if (work_.signature_checks >= policy_.limits.signature_checks) return false;
-  ++work_.signature_checks;
-  const auto verify = [&](const VerificationKey& with) {
-    return with.verify(subject.signature_algorithm(), subject.tbs(), subject.signature()).ok();
-  };
-  bool verified = false;
-  if (key != nullptr) {
-    verified = verify(*key);
-  } else if (const auto loaded = VerificationKey::parse(issuer.spki(), policy_.algorithms); loaded.ok()) {
-    verified = verify(*loaded);
+  SignatureMemory* memory = policy_.memory;
+  bool verified = memory != nullptr && memory->knows(subject.id(), issuer.spki_sha256());
+  if (!verified) {
+    if (work_.signature_checks >= policy_.limits.signature_checks) return false;
+    verified = check_signature(subject, issuer, key);
+    if (verified && memory != nullptr) memory->remember(subject.id(), issuer.spki_sha256());
   }
   edges_.push_back({&subject, &issuer, verified});
   return verified;
+}
+
+bool PathBuilder::check_signature(const Certificate& subject, const Certificate& issuer, const VerificationKey* key) {
+  ++work_.signature_checks;
+  std::optional<VerificationKey> loaded;
+  if (key == nullptr) {
+    if (!may_spend(kKeyLoadCost)) return false;
+    auto parsed = VerificationKey::parse(issuer.spki(), policy_.algorithms);
+    if (!parsed.ok()) return false;
+    key = &loaded.emplace(std::move(parsed).value());
+  }
+  if (!may_spend(key->verification_cost())) return false;
+  return key->verify(subject.signature_algorithm(), subject.tbs(), subject.signature()).ok();
+}
+
+// What would go over the limit is not done, and nothing after it.
+bool PathBuilder::may_spend(std::size_t cost) {
+  work_.signature_cost += cost;
+  return work_.signature_cost <= policy_.limits.signature_cost;
 }
 
 // The same CA twice, under whatever certificate, is a loop.

@@ -52,6 +52,8 @@ class PathBuilder {
   bool is_signed_by(const Certificate& subject, const Certificate& issuer, const VerificationKey* key);
   bool is_in_path(const Certificate& certificate);
   bool is_exhausted() const;
+  bool may_spend(std::size_t cost);
+  bool check_signature(const Certificate& subject, const Certificate& issuer, const VerificationKey* key);
 
   std::span<const Certificate> intermediates_;
   std::span<const AnchorCandidate> anchors_;

@@ -22,15 +22,16 @@
 #include "x509/certificate.h"
 #include "x509/chain_finding.h"
 #include "x509/crl_import.h"
+#include "x509/signature_memory.h"
 
 namespace muster::x509 {
 
-// What one validation may cost, whatever is presented. The defaults keep the slowest keys that PublicKey takes
-// (RSA-4096 with a 256-bit exponent) below 50 ms.
+// What one validation may cost, whatever is presented and however slow its keys are: below 50 ms.
 struct PathLimits {
   std::size_t presented = 16;            // intermediates that may be presented
   std::size_t path_length = 8;           // certificates in a path, leaf and anchor included
   std::size_t signature_checks = 16;     // for the whole search
+  std::size_t signature_cost = 400;      // likewise, in PublicKey::verification_cost: about 35 ms
   std::size_t paths = 8;                 // complete paths that are judged before giving up
   std::size_t name_comparisons = 16384;  // subtrees × names, for the whole search
 };
@@ -38,6 +39,7 @@ struct PathLimits {
 // PathWork counts what a validation did, so that tests can hold limits without a clock.
 struct PathWork {
   std::size_t signature_checks = 0;
+  std::size_t signature_cost = 0;  // of the checks and of loading keys for them
   std::size_t paths = 0;
   std::size_t steps = 0;  // candidates looked at by the search
   std::size_t name_comparisons = 0;
@@ -70,6 +72,7 @@ struct PathPolicy {
       max_intermediates{};  // initial max_path_length of §6.1.2 (k); self-issued ones not counted
   AlgorithmPolicy algorithms{};
   PathLimits limits{};
+  SignatureMemory* memory = nullptr;  // of signatures that were checked before; nullptr: none
 };
 
 struct PathReport {

@@ -21,6 +21,12 @@ constexpr unsigned kMaxRsaBits = 4096;  // verification cost grows with the squa
 constexpr unsigned kMaxExponentBits = 256;
 constexpr std::size_t kEd25519Octets = 32;
 
+// Verification costs by measuring; see PublicKey::verification_cost.
+constexpr unsigned kP256Cost = 1;
+constexpr unsigned kP384Cost = 10;  // OpenSSL 3.0 has no fast code for it
+constexpr unsigned kEd25519Cost = 2;
+constexpr unsigned kMlDsaCost = 4;
+
 struct MlDsa {
   BytesView oid;
   KeyAlgorithm algorithm;
@@ -110,8 +116,20 @@ unsigned bit_length(BytesView integer) {
   return static_cast<unsigned>(8 * (integer.size() - 1)) + static_cast<unsigned>(std::bit_width(integer[0]));
 }
 
-// Returns the modulus' length, or the reason why the RSAPublicKey (RFC 8017 §A.1.1) is refused.
-Result<unsigned> check_rsa(const Spki& spki) {
+struct RsaSize {
+  unsigned modulus_bits = 0;
+  unsigned exponent_bits = 0;
+};
+
+// One squaring of the modulus' size an exponent bit.
+unsigned rsa_cost(const RsaSize& size) {
+  constexpr std::uint64_t kAsOneOfP256 = 300'000'000;
+  const std::uint64_t work = std::uint64_t{size.modulus_bits} * size.modulus_bits * size.exponent_bits;
+  return static_cast<unsigned>(work / kAsOneOfP256 + 1);
+}
+
+// Returns the sizes, or the reason why the RSAPublicKey (RFC 8017 §A.1.1) is refused.
+Result<RsaSize> check_rsa(const Spki& spki) {
   if (!spki.parameters || spki.parameters->tag != tag::kNull || !spki.parameters->contents.empty()) {
     return refuse(reasons::kKeyMalformed);
   }
@@ -129,7 +147,7 @@ Result<unsigned> check_rsa(const Spki& spki) {
   const bool odd = (exponent->back() & 1) != 0;
   // An odd number of 17 bits or more is at least 65537.
   if (!odd || exponent_bits < 17 || exponent_bits > kMaxExponentBits) return refuse(reasons::kKeyExponentUnsupported);
-  return bits;
+  return RsaSize{bits, exponent_bits};
 }
 
 struct SignatureScheme {
@@ -187,25 +205,27 @@ Result<PublicKey> PublicKey::parse(BytesView spki_der) {
     if (spki->key.size() != 1 + 2 * coordinate || spki->key[0] != 0x04) return refuse(reasons::kKeyPointInvalid);
     EvpPkeyPtr key = load_point(*curve, spki->key);
     if (!key) return refuse(reasons::kKeyPointInvalid, take_openssl_error());
-    return PublicKey{{key.release(), &EVP_PKEY_free}, curve->algorithm, curve->bits};
+    const unsigned cost = curve->algorithm == KeyAlgorithm::kP256 ? kP256Cost : kP384Cost;
+    return PublicKey{{key.release(), &EVP_PKEY_free}, curve->algorithm, curve->bits, cost};
   }
   if (oid::equals(spki->algorithm, oid::kEd25519)) {
     if (spki->parameters || spki->key.size() != kEd25519Octets) return refuse(reasons::kKeyMalformed);
     EvpPkeyPtr key{EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, spki->key.data(), spki->key.size())};
     if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
-    return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kEd25519, 256};
+    return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kEd25519, 256, kEd25519Cost};
   }
   for (const MlDsa& kind : kMlDsa) {
     if (!oid::equals(spki->algorithm, kind.oid)) continue;
     MUSTER_TRY(EvpPkeyPtr key, load_ml_dsa(kind, *spki));
-    return PublicKey{{key.release(), &EVP_PKEY_free}, kind.algorithm, static_cast<unsigned>(8 * kind.octets)};
+    return PublicKey{
+        {key.release(), &EVP_PKEY_free}, kind.algorithm, static_cast<unsigned>(8 * kind.octets), kMlDsaCost};
   }
   if (!oid::equals(spki->algorithm, oid::kRsaEncryption)) return refuse(reasons::kKeyAlgorithmUnsupported);
-  MUSTER_TRY(const unsigned bits, check_rsa(*spki));
+  MUSTER_TRY(const RsaSize size, check_rsa(*spki));
   const std::uint8_t* at = spki_der.data();
   EvpPkeyPtr key{d2i_PUBKEY(nullptr, &at, static_cast<long>(spki_der.size()))};
   if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
-  return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kRsa, bits};
+  return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kRsa, size.modulus_bits, rsa_cost(size)};
 }
 
 Result<void> PublicKey::verify(BytesView signature_algorithm, BytesView message, BytesView signature) const {

@@ -26,6 +26,9 @@ class PublicKey {
 
   KeyAlgorithm algorithm() const { return algorithm_; }
   unsigned bits() const { return bits_; }  // of the field, the modulus or (ML-DSA) the encoded key
+  // What verify() costs, in about the time of one verification with P-256; at least 1. Callers who check what somebody
+  // else chose add these up, so that keys made to be slow do not buy time.
+  unsigned verification_cost() const { return cost_; }
 
   // verify checks `signature` over `message` under `signature_algorithm` (AlgorithmIdentifier, DER), one of
   // ecdsa-with-SHA256/384/512, sha256/384/512WithRSAEncryption, Ed25519, ML-DSA, which must fit the key.
@@ -33,11 +36,12 @@ class PublicKey {
   Result<void> verify(BytesView signature_algorithm, BytesView message, BytesView signature) const;
 
  private:
-  PublicKey(std::shared_ptr<evp_pkey_st> key, KeyAlgorithm algorithm, unsigned bits)
-      : key_(std::move(key)), algorithm_(algorithm), bits_(bits) {}
+  PublicKey(std::shared_ptr<evp_pkey_st> key, KeyAlgorithm algorithm, unsigned bits, unsigned cost)
+      : key_(std::move(key)), algorithm_(algorithm), bits_(bits), cost_(cost) {}
   std::shared_ptr<evp_pkey_st> key_;
   KeyAlgorithm algorithm_;
   unsigned bits_;
+  unsigned cost_;
 };
 
 // check_key_strength refuses keys that parse but that anybody can break: RSA with an even modulus, a factor below

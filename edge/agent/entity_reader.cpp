@@ -100,17 +100,31 @@ StreamLine read_begin(FieldReader& in, bool is_snapshot) {
   return begin;
 }
 
+void read_limits(FieldReader& in, const char* name, LimitScope scope, Limits& limits) {
+  if (!in.has(name)) return;
+  for (const auto& [field, value] : in.list(name, Json::value_t::object).items()) {
+    if (!value.is_number_integer() || !set_limit(limits, scope, field, value.get<std::int64_t>()).ok()) in.refuse(0);
+  }
+}
+
 StreamLine read_tenant(FieldReader& in) {
   TenantState tenant{in.id<TenantId>("id"), in.text("name"), in.status()};
   if (in.has("default_policy_id")) tenant.policies.fallback = in.id<PolicyId>("default_policy_id");
-  if (!in.has("group_policies")) return IdentityChange{std::move(tenant)};
-  for (const Json& item : in.list("group_policies", Json::value_t::array)) {
-    FieldReader attachment{item};
-    const std::string group = attachment.text("group");
-    tenant.policies.groups.emplace_back(group, attachment.id<PolicyId>("policy_id"));
-    if (!attachment.ok()) in.refuse(0);
+  if (in.has("group_policies")) {
+    for (const Json& item : in.list("group_policies", Json::value_t::array)) {
+      FieldReader attachment{item};
+      const std::string group = attachment.text("group");
+      tenant.policies.groups.emplace_back(group, attachment.id<PolicyId>("policy_id"));
+      if (!attachment.ok()) in.refuse(0);
+    }
+    std::ranges::sort(tenant.policies.groups);
   }
-  std::ranges::sort(tenant.policies.groups);
+  if (in.has("limits")) {
+    FieldReader limits{in.list("limits", Json::value_t::object)};
+    read_limits(limits, "total", LimitScope::kTenant, tenant.limits.total);
+    read_limits(limits, "device", LimitScope::kDevice, tenant.limits.device);
+    if (!limits.ok()) in.refuse(0);
+  }
   return IdentityChange{std::move(tenant)};
 }
 
@@ -120,15 +134,6 @@ void read_rule_limits(FieldReader& in, Rule& rule) {
   if (in.has("max_qos")) rule.max_qos = static_cast<std::uint8_t>(in.number_up_to("max_qos", kAnyQos));
   if (in.has("max_payload")) {
     rule.max_payload = static_cast<std::uint32_t>(in.number_up_to("max_payload", kAnyPayload));
-  }
-}
-
-void read_limits(FieldReader& in, Limits& limits) {
-  if (!in.has("limits")) return;
-  for (const auto& [name, value] : in.list("limits", Json::value_t::object).items()) {
-    if (!value.is_number_integer() || !set_limit(limits, LimitScope::kDevice, name, value.get<std::int64_t>()).ok()) {
-      in.refuse(0);
-    }
   }
 }
 
@@ -158,7 +163,7 @@ StreamLine read_policy(FieldReader& in) {
     read_rule_limits(rule, policy.rules.back());
     if (!rule.ok()) in.refuse(0);
   }
-  read_limits(in, policy.limits);
+  read_limits(in, "limits", LimitScope::kDevice, policy.limits);
   return IdentityChange{std::move(policy)};
 }
 

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace muster::auth_plugin {
+
+// TokenBucket lets `rate` pass a second and `burst` at once. What is larger than the burst passes when the bucket is
+// full; what that overdraws must flow in again first. Rate and burst are given at each call: they may change at any
+// time.
+class TokenBucket {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  bool take(double amount, double rate, double burst, Time now) {
+    if (last_ == Time{}) level_ = burst;
+    const std::chrono::duration<double> elapsed = std::max(now - last_, Time::duration::zero());
+    level_ = std::min(burst, level_ + elapsed.count() * rate);
+    last_ = std::max(now, last_);
+    if (level_ < std::min(amount, burst)) return false;
+    level_ -= amount;
+    return true;
+  }
+
+ private:
+  double level_ = 0;
+  Time last_{};  // nothing yet: full
+};
+
+}  // namespace muster::auth_plugin

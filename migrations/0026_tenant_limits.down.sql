@@ -1,0 +1,1 @@
+ALTER TABLE muster.tenants DROP COLUMN limits;
