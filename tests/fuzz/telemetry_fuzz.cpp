@@ -27,7 +27,8 @@ class CountingTransaction final : public muster::ingest::Transaction {
   }
   muster::Result<void> put_state(std::string_view, BytesView) override { return {}; }
   std::size_t octets() const override { return octets_; }
-  muster::Result<void> commit(const muster::ingest::Cursor&, std::int64_t) override { return {}; }
+  void advance(const muster::ingest::Cursor&, std::int64_t) override {}
+  muster::Result<void> commit() override { return {}; }
   std::size_t records() const { return records_; }
 
  private:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <future>
 
 #include "integration/registry/registry_fixture.h"
