@@ -635,25 +635,6 @@ CREATE TABLE muster.device_commands (
 
 ALTER TABLE ONLY muster.device_commands FORCE ROW LEVEL SECURITY;
 
-CREATE TABLE muster.device_sessions (
-    tenant_id uuid NOT NULL,
-    device_id uuid NOT NULL,
-    edge_id uuid,
-    incarnation uuid,
-    connection_id uuid,
-    began_at timestamp with time zone,
-    moves_left real DEFAULT 5 NOT NULL,
-    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    contested_at timestamp with time zone,
-    CONSTRAINT device_sessions_moves_bounded CHECK (((moves_left >= (0)::double precision) AND (moves_left <= (5)::double precision))),
-    CONSTRAINT device_sessions_whole CHECK ((num_nulls(edge_id, incarnation, connection_id, began_at) = ANY (ARRAY[0, 4])))
-)
-WITH (fillfactor='70');
-
-ALTER TABLE ONLY muster.device_sessions FORCE ROW LEVEL SECURITY;
-
-COMMENT ON TABLE muster.device_sessions IS 'The newest session of each device as edges say: a claim. It routes commands and cuts older sessions, and gives no right.';
-
 CREATE TABLE muster.device_grants (
     tenant_id uuid NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -678,6 +659,25 @@ ALTER TABLE ONLY muster.device_grants FORCE ROW LEVEL SECURITY;
 COMMENT ON TABLE muster.device_grants IS 'The only way from one device to the topics of another. It ends with either: a device''s tombstone has none.';
 
 COMMENT ON COLUMN muster.device_grants.filters IS 'Topic Filters below {tenant}/{on_device}/';
+
+CREATE TABLE muster.device_sessions (
+    tenant_id uuid NOT NULL,
+    device_id uuid NOT NULL,
+    edge_id uuid,
+    incarnation uuid,
+    connection_id uuid,
+    began_at timestamp with time zone,
+    moves_left real DEFAULT 5 NOT NULL,
+    moved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    contested_at timestamp with time zone,
+    CONSTRAINT device_sessions_moves_bounded CHECK (((moves_left >= (0)::double precision) AND (moves_left <= (5)::double precision))),
+    CONSTRAINT device_sessions_whole CHECK ((num_nulls(edge_id, incarnation, connection_id, began_at) = ANY (ARRAY[0, 4])))
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY muster.device_sessions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE muster.device_sessions IS 'The newest session of each device as edges say: a claim. It routes commands and cuts older sessions, and gives no right.';
 
 CREATE TABLE muster.devices (
     tenant_id uuid NOT NULL,
@@ -1300,11 +1300,11 @@ ALTER TABLE ONLY muster.deployment
 ALTER TABLE ONLY muster.device_commands
     ADD CONSTRAINT device_commands_pk PRIMARY KEY (tenant_id, id);
 
-ALTER TABLE ONLY muster.device_sessions
-    ADD CONSTRAINT device_sessions_pk PRIMARY KEY (tenant_id, device_id);
-
 ALTER TABLE ONLY muster.device_grants
     ADD CONSTRAINT device_grants_pk PRIMARY KEY (tenant_id, id);
+
+ALTER TABLE ONLY muster.device_sessions
+    ADD CONSTRAINT device_sessions_pk PRIMARY KEY (tenant_id, device_id);
 
 ALTER TABLE ONLY muster.devices
     ADD CONSTRAINT devices_pk PRIMARY KEY (tenant_id, id);
@@ -1448,11 +1448,11 @@ CREATE INDEX device_commands_of_device ON muster.device_commands USING btree (te
 
 CREATE INDEX device_commands_open ON muster.device_commands USING btree (tenant_id, device_id, created_at) WHERE (answered_at IS NULL);
 
-CREATE INDEX device_sessions_contested ON muster.device_sessions USING btree (contested_at) WHERE (contested_at IS NOT NULL);
-
 CREATE INDEX device_grants_device ON muster.device_grants USING btree (tenant_id, device_id, id);
 
 CREATE INDEX device_grants_on_device ON muster.device_grants USING btree (tenant_id, on_device_id);
+
+CREATE INDEX device_sessions_contested ON muster.device_sessions USING btree (contested_at) WHERE (contested_at IS NOT NULL);
 
 CREATE INDEX devices_groups ON muster.devices USING gin (groups) WHERE (groups <> '{}'::text[]);
 
@@ -1720,17 +1720,17 @@ CREATE POLICY device_commands_own ON muster.device_commands TO muster_tenant USI
 
 CREATE POLICY device_commands_system ON muster.device_commands TO muster_system USING (true);
 
-ALTER TABLE muster.device_sessions ENABLE ROW LEVEL SECURITY;
-
-CREATE POLICY device_sessions_own ON muster.device_sessions TO muster_tenant USING ((tenant_id = muster.current_tenant()));
-
-CREATE POLICY device_sessions_system ON muster.device_sessions TO muster_system USING (true);
-
 ALTER TABLE muster.device_grants ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY device_grants_own ON muster.device_grants TO muster_tenant USING ((tenant_id = muster.current_tenant()));
 
 CREATE POLICY device_grants_system_read ON muster.device_grants FOR SELECT TO muster_system USING (true);
+
+ALTER TABLE muster.device_sessions ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY device_sessions_own ON muster.device_sessions TO muster_tenant USING ((tenant_id = muster.current_tenant()));
+
+CREATE POLICY device_sessions_system ON muster.device_sessions TO muster_system USING (true);
 
 ALTER TABLE muster.devices ENABLE ROW LEVEL SECURITY;
 
@@ -2023,13 +2023,13 @@ GRANT UPDATE(sent_count) ON TABLE muster.device_commands TO muster_system;
 
 GRANT UPDATE(answered_at) ON TABLE muster.device_commands TO muster_system;
 
+GRANT SELECT,INSERT,DELETE ON TABLE muster.device_grants TO muster_tenant;
+GRANT SELECT ON TABLE muster.device_grants TO muster_system;
+
 GRANT SELECT,INSERT ON TABLE muster.device_sessions TO muster_tenant;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE muster.device_sessions TO muster_system;
 
 GRANT UPDATE(device_id) ON TABLE muster.device_sessions TO muster_tenant;
-
-GRANT SELECT,INSERT,DELETE ON TABLE muster.device_grants TO muster_tenant;
-GRANT SELECT ON TABLE muster.device_grants TO muster_system;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE muster.devices TO muster_tenant;
 GRANT SELECT ON TABLE muster.devices TO muster_system;
