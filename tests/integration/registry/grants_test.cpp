@@ -28,7 +28,7 @@ class Grants : public RegistryTest {
   Result<Grant> create(const NewGrant& grant) {
     return in(tenant_.id, [&](Transaction& tx) { return create_grant(tx, tenant_.id, grant); });
   }
-  std::string_view refusal(const NewGrant& grant) { return reason_of(create(grant)); }
+  std::string refusal(const NewGrant& grant) { return reason_of(create(grant)); }
   std::vector<GrantFacts> at_the_edge(const DeviceId& device) {
     const ChangeRecord change{1, EntityKind::kDevice, tenant_.id,
                               Bytes(device.octets().begin(), device.octets().end())};
