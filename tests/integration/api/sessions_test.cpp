@@ -3,6 +3,7 @@
 // Where a device is, told by edges that joined: the newest session wins, commands follow it, and what a hostile edge,
 // tenant or role can do with either.
 #include <algorithm>
+#include <chrono>
 
 #include "core/encoding.h"
 #include "integration/api/edge_lab.h"
@@ -188,13 +189,16 @@ TEST_F(Sessions, AnEdgeCannotFinishTheOrdersOfAnother) {
 }
 
 TEST_F(Sessions, OfOneEdgeOnlySoManyRequestsAreTaken) {
-  int refused = 0;
-  for (int i = 0; i < 400 && refused == 0; ++i) {
+  const auto began = std::chrono::steady_clock::now();
+  int taken = 0;
+  for (int i = 0; i < 260; ++i) {
     const Answer told = tell(e1_, json::array());
-    refused += told.status == 429;
-    EXPECT_TRUE(told.status == 204 || told.reason() == "request.rate_limited");
+    taken += told.status == 204;
+    EXPECT_TRUE(told.status == 204 || (told.status == 429 && told.reason() == "request.rate_limited"));
   }
-  EXPECT_EQ(refused, 1);
+  // 200 at once and 40 a second: a machine that is too slow to send more sees no refusal.
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  EXPECT_LE(taken, 201 + 40 * took.count());
   EXPECT_EQ(tell(e2_, json::array()).status, 204) << "others are not slowed down";
 }
 
