@@ -27,7 +27,7 @@ Result<void> accept_wake_signal() {
 // The edge ships a folder's incarnations one after another: a second one that lives would wait for ever.
 Result<void> check_wal_is_ours(const std::string& folder) {
   for (const auto& incarnation : edge::list_incarnations(folder)) {
-    if (!edge::writer_lives(folder, incarnation.id)) continue;
+    if (!incarnation.lives) continue;
     return Error{ErrorCode::kFailedPrecondition, reasons::kWalFolderInUse,
                  folder + " is another broker's: each needs a wal_folder of its own"};
   }

@@ -63,8 +63,9 @@ Bytes encode_mark(const IncarnationId& incarnation, std::uint64_t durable);
 // nullopt where it is no sound mark of this incarnation.
 std::optional<std::uint64_t> decode_mark(BytesView bytes, const IncarnationId& incarnation);
 
-// Names: <32 hex of incarnation>-<8 digits of index>.wal (not yet known to be in the log), .stored (in the log);
-// <32 hex>.mark.
+// Names: <32 hex of incarnation>-<8 digits of index>.wal (not yet known to be in the log), .stored (in the log),
+// .unfinished (its header is being written; nothing reads it); <32 hex>.mark.
+inline constexpr std::string_view kUnfinishedSuffix = ".unfinished";
 std::string segment_name(const IncarnationId& incarnation, std::uint64_t index, std::string_view suffix);
 std::string mark_name(const IncarnationId& incarnation);
 std::optional<IncarnationId> from_mark_name(std::string_view name);

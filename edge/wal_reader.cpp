@@ -85,8 +85,13 @@ std::vector<WalIncarnation> list_incarnations(const std::string& folder) {
     incarnation.created = header->created_wall;
   }
   std::vector<WalIncarnation> all;
-  for (const auto& [id, incarnation] : found) all.push_back(incarnation);
-  std::ranges::sort(all, {}, [](const WalIncarnation& i) { return std::tuple{i.generation, i.created, i.id}; });
+  for (auto& [id, incarnation] : found) {
+    incarnation.lives = writer_lives(folder, id);
+    all.push_back(incarnation);
+  }
+  std::ranges::sort(all, {}, [](const WalIncarnation& i) {
+    return std::tuple{i.lives, i.generation, i.created, i.id};
+  });
   return all;
 }
 

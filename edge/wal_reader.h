@@ -83,8 +83,10 @@ struct WalIncarnation {
   IncarnationId id;
   std::uint64_t generation = 0;
   UnixMicros created = 0;
+  bool lives = false;  // its writer runs
 };
-// The incarnations of a folder, oldest first.
+// The incarnations of a folder, oldest first; one that lives comes last whatever its headers say, since reading it does
+// not end.
 std::vector<WalIncarnation> list_incarnations(const std::string& folder);
 
 // Whether the writer of an incarnation still runs on this machine.

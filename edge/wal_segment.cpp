@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "core/file.h"
+#include "edge/wal_reader.h"
 
 namespace muster::edge {
 namespace {
@@ -20,19 +23,32 @@ Error disk_error(int error) {
 
 }  // namespace
 
+void remove_unfinished_segments(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
+    if (entry.path().extension() != kUnfinishedSuffix) continue;
+    const auto owner = from_mark_name(entry.path().filename().string().substr(0, 32) + ".mark");
+    if (owner && !writer_lives(folder, *owner)) unlink(entry.path().c_str());
+  }
+}
+
 Result<WalSegment> WalSegment::create(const std::string& folder, const SegmentHeader& header, std::uint64_t capacity,
                                       WalFileSystem& file_system) {
   const std::string path = folder + "/" + segment_name(header.incarnation, header.index, ".wal");
-  UniqueFd fd{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640)};
+  const std::string unfinished = folder + "/" + segment_name(header.incarnation, header.index, kUnfinishedSuffix);
+  UniqueFd fd{open(unfinished.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640)};
   if (!fd) return disk_error(errno);
   WalSegment segment{path, std::move(fd), capacity, file_system};
+  // Under its name a segment has a header from the first moment: a reader takes the order of incarnations from it.
   const auto prepare = [&]() -> Result<void> {
     if (const int error = file_system.allocate(segment.fd_.get(), capacity); error != 0) return disk_error(error);
     MUSTER_TRY_VOID(segment.append(encode_segment_header(header)));
+    if (rename(unfinished.c_str(), path.c_str()) != 0) return disk_error(errno);
     if (!fsync_directory(folder).ok()) return disk_error(EIO);
     return {};
   };
   if (auto prepared = prepare(); !prepared.ok()) {
+    unlink(unfinished.c_str());
     unlink(path.c_str());
     return std::move(prepared).error();
   }

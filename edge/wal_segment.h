@@ -11,6 +11,9 @@
 
 namespace muster::edge {
 
+// What writers that died while they made a segment left behind: its space is reserved and no reader looks at it.
+void remove_unfinished_segments(const std::string& folder);
+
 // WalSegment is the segment that a writer appends to. Confined to the committer thread. After a failure it must be
 // dropped: a later fdatasync could report success for pages that the kernel has thrown away.
 class WalSegment {

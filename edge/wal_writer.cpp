@@ -117,6 +117,7 @@ Result<void> SegmentedWalWriter::start() {
     return Error{ErrorCode::kInvalidArgument, "config.wal_limits_invalid",
                  "segment_bytes and max_buffered_bytes must be at least 64 KiB, max_bytes at least segment_bytes"};
   }
+  remove_unfinished_segments(config_.folder);
   for (const SegmentFile& segment : list_segments(config_.folder)) {
     const auto header = read_segment_header(segment.path);
     if (header.ok()) generation_ = std::max(generation_, header->generation + 1);

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What devices see and what is lost while something is broken, as docs/degraded-modes.md says.
 
-Server away, database stopped, edge dead, snapshot too old, the log away until the WAL is full, and a clock that jumps. Disks
-that are full, kill -9 and orders of restarting have stories of their own.
+Server away, database stopped, edge dead, snapshot too old, the log away until the WAL is full, a WAL that was damaged in
+the middle, 30 reloads under load, and a clock that jumps. Disks that are full, kill -9 and orders of restarting have
+stories of their own.
 """
 import glob
 import json
 import os
 import signal
-import time
+import urllib.request
 
 import mqtt_client
 from broker_host import BrokerHost
-from fleet import numbers_by_device
+from fleet import Fleet, numbers_by_device
 from lab import Lab, Process, run_story, wait_until
 
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
@@ -128,6 +129,50 @@ def neighbours_room(check, broker, neighbour):
     check(wait_until(gets_through, 20, 0.2), "another device still has room of its own")
 
 
+def edge_metric(host, name):
+    with urllib.request.urlopen(f"http://127.0.0.1:{host.metrics_port}/metrics", timeout=5) as page:
+        for line in page.read().decode().splitlines():
+            if line.startswith(name + " "):
+                return float(line.split()[-1])
+    return 0.0
+
+
+def damage(folder):
+    """Octets in the middle of the segment that was written last become others."""
+    segments = glob.glob(os.path.join(folder, "*.wal"))
+    with open(max(segments, key=os.path.getmtime), "r+b") as file:
+        content = file.read().rstrip(b"\0")
+        file.seek(len(content) // 2)
+        file.write(bytes(octet ^ 0x5A for octet in content[len(content) // 2:][:2_000]))
+
+
+def damaged_wal(check, lab, host, broker, device, log):
+    count = 3_000
+    fleet = Fleet(broker, [device], count, first=10_000).start()
+    check(fleet.join(60), f"{count} messages are acknowledged while nobody ships them")
+    broker.kill()
+    damage(broker.wal)
+    host.start_edge()
+    broker.start()
+    fleet = Fleet(broker, [device], 100, first=20_000).start()
+    check(fleet.join(60), "after the damage, broker and edge go on")
+    check(log.holds(device.principal, range(20_000, 20_100)), "what comes later is in the log")
+    missing = set(range(10_000, 10_000 + count)) - log.numbers(device.principal)
+    check(0 < len(missing) <= 30 and max(missing) - min(missing) == len(missing) - 1,
+          f"of the damaged segment all is there but the {len(missing)} records that were hit", sorted(missing)[:50])
+    check(wait_until(lambda: edge_metric(host, "muster_edge_records_lost_total") == len(missing), 5),
+          "the edge counts exactly those", edge_metric(host, "muster_edge_records_lost_total"))
+
+    def reported():
+        return [e for e in lab.must("GET", "/v1/audit?limit=200")["items"]
+                if e["action"] == "edge.event" and e["detail"].get("reason") == "wal.records_lost"]
+
+    check(wait_until(reported, 10), "the audit names the edge and the sequences")
+    doctor = lab.muster("doctor", "--json", "--folder", lab.folder)
+    lines = {c["check"]: c for c in json.loads(doctor.stdout)["checks"]}
+    check(lines.get("lost records", {}).get("status") == "warning", "and muster doctor says so", lines.get("lost records"))
+
+
 class Clock:
     """The wall clock of a broker under libfaketime."""
 
@@ -161,10 +206,28 @@ def clock_jumps(check, broker, clock, log, device, visitor):
     session.disconnect()
 
 
+def log_rotation(check, broker, devices, log):
+    """Debian's logrotate sends SIGHUP: mosquitto asks about every session again."""
+    sleeper = broker.connect(devices[1], clean=False, session_expiry=600)
+    sleeper.subscribe(devices[1].topic("commands/#"))
+    sleeper.abort()  # an offline session with an expiry
+    count = 12_000
+    fleet = Fleet(broker, devices[:1], count, first=40_000).start()
+    for _ in range(30):
+        before = fleet.acknowledged()
+        broker.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: fleet.acknowledged() >= before + 100 or fleet.finished(), 20)
+    check(not fleet.finished(), "the load lasted longer than the reloads")
+    check(fleet.join(60) and fleet.publishers[0].connections == 1,
+          "30 SIGHUPs under load: no session is lost and every message is acknowledged", fleet.faults())
+    check(broker.process.poll() is None and broker.refusal(devices[1]) is None, "and the broker lives")
+    check(log.holds(devices[0].principal, range(40_000, 40_000 + count)), "and the log has them all")
+
+
 def story(check):
     with Lab() as lab:
         lab.create_tenant("acme")
-        names = ("steady", "visitor", "filler", "neighbour", "timely")
+        names = ("steady", "visitor", "filler", "neighbour", "damaged", "timely", "rotated", "sleeper")
         devices = dict(zip(names, lab.enrol_batch("acme", names)))
         log = Log(lab)
         with BrokerHost(lab, "host-2", brokers=3) as host:
@@ -179,12 +242,14 @@ def story(check):
             short.kill()
             short.options = {"max_snapshot_age_seconds": SNAPSHOT_AGE}
             short.start()
-            for name in ("filler", "neighbour"):
+            for name in ("filler", "neighbour", "damaged", "rotated"):
                 small.connect(devices[name]).disconnect()
             short.connect(devices["visitor"]).disconnect()
             # The segment of a broker that was killed counts in full until the edge has stored it.
             drained = wait_until(lambda: (small.metric("muster_broker_wal_unshipped_bytes") or 64 * MIB) < 2 * MIB, 30, 0.2)
             check(drained, "what killed brokers left is in the log")
+            log_rotation(check, small, [devices["rotated"], devices["sleeper"]], log)
+
             host.kill_edge()
             session = too_old(check, host, short, devices["steady"], devices["visitor"])
             acknowledged = fill_the_wal(check, host, small, devices["filler"])
@@ -197,6 +262,12 @@ def story(check):
             check(wait_until(lambda: short.refusal(devices["visitor"]) is None, 40, 0.2),
                   "with a fresh heartbeat devices get in again")
             check(published(session, devices["steady"], 900_001), "the session that lived through it still does")
+
+            small.kill()
+            small.options = {}
+            small.start()
+            host.kill_edge()
+            damaged_wal(check, lab, host, small, devices["damaged"], log)
 
             if not glob.glob(FAKETIME):
                 print("skipped: jumps of the clock, which need the package faketime", flush=True)

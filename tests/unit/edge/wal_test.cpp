@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 
 #include "edge/wal_file_system.h"
@@ -43,6 +44,7 @@ class FaultyDisk final : public WalFileSystem {
   }
   int allocate(int fd, std::uint64_t bytes) override {
     if (allocate_error != 0) return allocate_error;
+    if (on_allocate) on_allocate();
     return WalFileSystem::allocate(fd, bytes);
   }
   std::uint64_t free_bytes(const std::string&) override { return free; }
@@ -50,6 +52,7 @@ class FaultyDisk final : public WalFileSystem {
   std::atomic<int> write_error{0}, sync_error{0}, allocate_error{0};
   std::atomic<std::size_t> longest_write{SIZE_MAX};
   std::atomic<std::uint64_t> free{1ULL << 40};
+  std::function<void()> on_allocate;  // on the thread that makes a segment
 };
 
 class WalTest : public ::testing::Test {
@@ -383,6 +386,41 @@ TEST_F(WalTest, OpensANewIncarnationOverARestoredOlderCopy) {
   EXPECT_EQ(incarnations[1].id, restored->incarnation());
   EXPECT_EQ(read_all(copy, first).payloads, std::vector<std::string>{"old"});
   EXPECT_EQ(read_all(copy, restored->incarnation()).payloads, std::vector<std::string>{"new"});
+}
+
+TEST_F(WalTest, ASegmentHasNoNameBeforeItHasAHeader) {
+  std::size_t seen = 99;
+  disk_.on_allocate = [&] { seen = list_segments(folder_).size(); };
+  auto wal = open();
+  EXPECT_EQ(seen, 0U) << "an edge that looked now would not know the incarnation's place";
+  EXPECT_EQ(list_segments(folder_).size(), 1U);
+}
+
+TEST_F(WalTest, AnIncarnationThatLivesComesLastWhateverItsHeaderSays) {
+  auto dead = open();
+  append(*dead, "older");
+  ASSERT_TRUE(is_durable(1));
+  const IncarnationId first = dead->incarnation();
+  dead.reset();
+  auto wal = open();
+  std::filesystem::resize_file(only_segment(wal->incarnation()), 0);  // its generation is not known
+  const auto incarnations = list_incarnations(folder_);
+  ASSERT_EQ(incarnations.size(), 2U);
+  EXPECT_EQ(incarnations[0].id, first) << "reading the living one would not end, and the other would wait for ever";
+  EXPECT_FALSE(incarnations[0].lives);
+  EXPECT_TRUE(incarnations[1].lives);
+}
+
+TEST_F(WalTest, RemovesTheUnfinishedSegmentsOfTheDeadOnly) {
+  auto wal = open();
+  const std::string dead = folder_ + "/" + segment_name(IncarnationId::random(), 0, kUnfinishedSuffix);
+  const std::string alive = folder_ + "/" + segment_name(wal->incarnation(), 7, kUnfinishedSuffix);
+  const std::string foreign = folder_ + "/notes.unfinished";
+  for (const std::string& path : {dead, alive, foreign}) std::ofstream{path} << "x";
+  const auto next = open();
+  EXPECT_FALSE(std::filesystem::exists(dead));
+  EXPECT_TRUE(std::filesystem::exists(alive));
+  EXPECT_TRUE(std::filesystem::exists(foreign));
 }
 
 TEST_F(WalTest, FifoInTheFolderHoldsNobodyUp) {
