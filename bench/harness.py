@@ -169,6 +169,16 @@ def cpu_seconds(pid, ended_children=False):
 
 # --- the deployments -------------------------------------------------------------------------------------------------
 
+def write_manifest(options, name, devices):
+    """The file that tells mqtt_load of devices."""
+    path = os.path.join(options.work, name)
+    with open(path, "w") as file:
+        for device in devices:
+            file.write("\t".join([device.principal, device.certificate_file, device.key_file,
+                                  device.topic("telemetry/load")]) + "\n")
+    return path
+
+
 def start_muster(options, devices):
     """(lab, manifest): a whole Muster with `devices` devices of one tenant, ready to publish."""
     import lab as e2e
@@ -183,30 +193,30 @@ def start_muster(options, devices):
     except BaseException:
         lab.close()
         raise
-    manifest = os.path.join(options.work, "manifest")
-    with open(manifest, "w") as file:
-        for device in fleet:
-            file.write("\t".join([device.principal, device.certificate_file, device.key_file,
-                                  device.topic("telemetry/load")]) + "\n")
-    return lab, manifest
+    return lab, write_manifest(options, "manifest", fleet)
 
 
 class BareBroker:
     """mosquitto with the same certificates and TLS settings, but no plugin and no durability."""
 
-    def __init__(self, options, lab, port):
+    def __init__(self, options, lab):
+        import lab as e2e
+        self.port = e2e.free_port()
         anchors = os.path.join(options.work, "anchors.pem")
         with open(anchors, "wb") as file, open(lab.pki_file("device-root.pem"), "rb") as root:
             file.write(root.read())
         config = os.path.join(options.work, "bare.conf")
         with open(config, "w") as file:
-            file.write(f"listener {port} 127.0.0.1\ncafile {anchors}\ncertfile {lab.pki_file('broker.pem')}\n"
+            file.write(f"listener {self.port} 127.0.0.1\ncafile {anchors}\ncertfile {lab.pki_file('broker.pem')}\n"
                        f"keyfile {lab.pki_file('broker.key')}\nrequire_certificate true\nallow_anonymous true\n"
                        "tls_version tlsv1.3\nset_tcp_nodelay true\nmax_qos 1\npersistence false\nlog_dest none\n"
                        f"{'user root' if os.geteuid() == 0 else ''}\n")
-        self.port = port
-        self.process = subprocess.Popen(["mosquitto", "-c", config], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([os.environ.get("MUSTER_MOSQUITTO") or "mosquitto", "-c", config],
+                                        stderr=subprocess.DEVNULL)
         pin(self.process.pid, BROKER_CORE)
+        if not e2e.wait_until(lambda: e2e.accepts(self.port), 20):
+            self.close()
+            raise RuntimeError("the bare broker does not listen")
 
     def close(self):
         self.process.terminate()

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benchmarks of issuing share: batches of new devices, and the cores that server and database have."""
 import json
-import subprocess
 import time
 
 import harness
 import pki
-import stolen_key
 
 SERVER_CORE, DATABASE_CORE = "0", "1"
 
 
 def run_sql(lab, statement):
     """As the database's owner, however long it takes."""
-    subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", stolen_key.superuser_url(lab), "-c",
-                    "SET statement_timeout = 0", "-c", statement], check=True, capture_output=True)
+    lab.sql("SET statement_timeout = 0", statement, timeout=None)
 
 
 class Batches:

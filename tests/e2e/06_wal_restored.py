@@ -4,7 +4,7 @@ import os
 import shutil
 
 from fleet import Fleet, numbers_by_device
-from lab import Lab, run_story
+from lab import Lab, copy_files, run_story
 
 DEVICES = 8
 EACH = 250
@@ -59,31 +59,18 @@ def empty(folder):
 def put_back(copy):
     def replace(folder):
         empty(folder)
-        add(copy)(folder)
+        copy_files(copy, folder)
     return replace
 
 
 def add(copy):
-    """Copies files with their owners: the broker and the edge look at them."""
-    def replace(folder):
-        for name in os.listdir(copy):
-            source, target = os.path.join(copy, name), os.path.join(folder, name)
-            if os.path.isfile(source) and not os.path.exists(target):
-                shutil.copy2(source, target)
-                status = os.stat(source)
-                os.chown(target, status.st_uid, status.st_gid)
-    return replace
+    return lambda folder: copy_files(copy, folder)
 
 
 def save(lab, name):
     """A copy made while the broker writes, as a snapshot of a virtual machine would be."""
-    source, copy = os.path.join(lab.folder, "wal"), os.path.join(lab.base, name)
-    os.mkdir(copy)
-    for entry in os.scandir(source):
-        if entry.is_file():
-            target = os.path.join(copy, entry.name)
-            shutil.copy2(entry.path, target)
-            os.chown(target, entry.stat().st_uid, entry.stat().st_gid)
+    copy = os.path.join(lab.base, name)
+    copy_files(os.path.join(lab.folder, "wal"), copy)
     return copy
 
 

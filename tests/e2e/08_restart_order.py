@@ -5,12 +5,10 @@ Also: a broker without a snapshot refuses everyone, and an older snapshot put ba
 """
 import itertools
 import os
-import shutil
-import signal
 import threading
 import time
 
-from lab import Lab, run_story, wait_until
+from lab import Lab, Stopped, copy_files, delete_files, run_story, wait_until
 from mqtt_client import Refused
 
 
@@ -62,70 +60,37 @@ def restarts(check, lab, good, bad):
 
 
 def restart(lab, name):
-    lab.wait_restarted(name, lab.kill9(name))
+    if not lab.wait_restarted(name, lab.kill9(name)):
+        raise RuntimeError(f"the supervisor does not start {name} again")
 
 
-class Stopped:
-    """A process that does not run (and that the supervisor therefore does not replace)."""
-
-    def __init__(self, lab, name):
-        self.pid = lab.components()[name]
-
-    def __enter__(self):
-        os.kill(self.pid, signal.SIGSTOP)
-        return self
-
-    def __exit__(self, *_):
-        try:
-            os.kill(self.pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
+def stopped(lab, name):
+    """A component that does not run, and that the supervisor does not replace."""
+    return Stopped(lab.components()[name])
 
 
-def replace_folder(folder, copy):
-    """Puts the copy's files in place of the folder's, owners and all."""
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            os.unlink(path)
-    for name in os.listdir(copy) if copy else ():
-        source, target = os.path.join(copy, name), os.path.join(folder, name)
-        shutil.copy2(source, target)
-        status = os.stat(source)
-        os.chown(target, status.st_uid, status.st_gid)
-
-
-def save_folder(lab, folder):
-    copy = os.path.join(lab.base, "snapshot-copy")
-    os.mkdir(copy)
-    for entry in os.scandir(folder):
-        if entry.is_file():
-            target = os.path.join(copy, entry.name)
-            shutil.copy2(entry.path, target)
-            os.chown(target, entry.stat().st_uid, entry.stat().st_gid)
-    return copy
-
-
-def refusal_by_broker(lab, device):
+def refusal_by_broker(lab, device, timeout=20):
     """How the broker refuses, once it listens; None when it lets the device in."""
-    seen = []
-
-    def judged():
-        seen.append(lab.refusal(device, timeout=5))
-        return seen[-1] != "tcp"
-
-    wait_until(judged, 20, 0.1)
-    return seen[-1]
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return lab.refusal(device, timeout=5)
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def old_snapshot(check, lab, good, snapshot):
     victim = lab.enrol("acme", "victim")
     lab.connect(victim).disconnect()
-    copy = save_folder(lab, snapshot)
+    copy = os.path.join(lab.base, "snapshot-copy")
+    copy_files(snapshot, copy)
     lab.revoke(victim)
     check(wait_until(lambda: lab.refusal(victim)), "a device is revoked and refused")
-    with Stopped(lab, "edge"):
-        replace_folder(snapshot, copy)
+    with stopped(lab, "edge"):
+        delete_files(snapshot)
+        copy_files(copy, snapshot)
         restart(lab, "mosquitto")
         refusal = refusal_by_broker(lab, victim)
         check(refusal is not None, f"a snapshot from before, put back, lets it in no more ({refusal})")
@@ -135,8 +100,8 @@ def old_snapshot(check, lab, good, snapshot):
 
 
 def no_snapshot(check, lab, good, snapshot):
-    with Stopped(lab, "edge"):
-        replace_folder(snapshot, None)
+    with stopped(lab, "edge"):
+        delete_files(snapshot)
         restart(lab, "mosquitto")
         refusal = refusal_by_broker(lab, good)
         check(refusal is not None, f"a broker without a snapshot refuses everyone ({refusal})")
@@ -148,11 +113,11 @@ def revoked_while_deaf(check, lab, good):
     """The promise: no revoked device gets in on a broker that has heard from the server since."""
     device = lab.enrol("acme", "late")
     session = lab.connect(device)
-    with Stopped(lab, "edge"):
+    with stopped(lab, "edge"):
         lab.revoke(device)
     check(session.wait_closed(3) is not None, "revoked while the edge did not run: cut as soon as it runs")
     check(lab.refusal(device) is not None, "and refused")
-    with Stopped(lab, "server"):
+    with stopped(lab, "server"):
         restart(lab, "mosquitto")
         check(gets_in(lab, good), "without a server a restarted broker goes on with what it knows")
         check(lab.refusal(device) is not None, "and what it knows includes the revocation")

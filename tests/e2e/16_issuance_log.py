@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import struct
-import subprocess
 import threading
 import uuid
 
@@ -97,12 +96,6 @@ class Requests:
             thread.join(240)
 
 
-def sql(lab, text):
-    command = ["psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-h", os.path.join(lab.folder, "run/postgres"), "-U", "postgres",
-               "-d", "muster", "-c", text]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
 def verify(lab):
     return lab.muster("log", "verify", "--folder", lab.folder)
 
@@ -163,12 +156,12 @@ def tampering(check, lab):
     followed = follow(lab)
     check(followed.returncode == 0 and '"grown_from"' in followed.stdout, "a few tiles prove that, too",
           followed.stdout + followed.stderr)
-    kept = sql(lab, "SELECT encode(entries, 'hex') FROM muster.transparency_groups WHERE first_index = 0")
-    sql(lab, "UPDATE muster.transparency_groups SET entries = set_byte(entries, 5, 1 + get_byte(entries, 5) % 255)"
-             " WHERE first_index = 0")
+    [[kept]] = lab.sql("SELECT encode(entries, 'hex') FROM muster.transparency_groups WHERE first_index = 0")
+    lab.sql("UPDATE muster.transparency_groups SET entries = set_byte(entries, 5, 1 + get_byte(entries, 5) % 255)"
+            " WHERE first_index = 0")
     changed = verify(lab)
     check(changed.returncode != 0, "a changed leaf is found", changed.stdout + changed.stderr)
-    sql(lab, f"UPDATE muster.transparency_groups SET entries = decode('{kept}', 'hex') WHERE first_index = 0")
+    lab.sql(f"UPDATE muster.transparency_groups SET entries = decode('{kept}', 'hex') WHERE first_index = 0")
     check(verify(lab).returncode == 0, "put back, the log is sound again")
     lab.enrol("acme", "and-another")
     with open(os.path.join(lab.folder, "log-state.json"), encoding="ascii") as file:

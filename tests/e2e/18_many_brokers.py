@@ -18,16 +18,6 @@ from lab import Lab, run_story, wait_until
 ALLOWED_SECONDS = 1.0
 
 
-class LocalBroker:
-    """The broker of `muster up` in the form of the others."""
-
-    def __init__(self, lab):
-        self.lab = lab
-
-    def connect(self, device, **options):
-        return self.lab.connect(device, **options)
-
-
 def moves(check, lab, brokers):
     """Each broker in turn, to and fro; older sessions must end and the newest must stay."""
     for version in (5, 4):
@@ -49,19 +39,28 @@ def moves(check, lab, brokers):
         session.disconnect()
 
 
-def will_is_not_sent(check, lab, first, second):
-    watcher_rules = [{"action": "publish", "topics": ["${tenant}/${device}/#"]}, {"action": "subscribe", "topics": ["${tenant}/${device}/#"]}]
-    lab.must("POST", "/v1/tenants/acme/policies", {"name": "own", "rules": watcher_rules})
+def wills(check, lab, first, second):
+    rules = [{"action": "publish", "topics": ["${tenant}/${device}/#"]}, {"action": "subscribe", "topics": ["${tenant}/${device}/#"]}]
+    lab.must("POST", "/v1/tenants/acme/policies", {"name": "own", "rules": rules})
     device = lab.enrol("acme", "willing", policy="own")
-    session = first.connect(device, will=(device.topic("state/gone"), "gone", 1, True))
+    will = (device.topic("state/gone"), "gone", 1, True)
+    session = first.connect(device, will=will)
     newer = second.connect(device)
-    session.wait_closed(5)
-    back = first.connect(device)
-    newer.wait_closed(5)
-    back.subscribe(device.topic("state/#"))
-    back.ping()
+    moved = session.wait_closed(5) is not None
+    back = first.connect(device, will=will)
+    moved = moved and newer.wait_closed(5) is not None
+    check(moved and back.subscribe(device.topic("state/#")) == [1], "a device with a will moves away and comes back")
     check(back.wait_message(0.5) is None, "a session that moved leaves no will: the device is not gone")
-    back.disconnect()
+    back.abort()
+
+    def left_will():
+        after = first.connect(device)
+        after.subscribe(device.topic("state/#"))
+        message = after.wait_message(0.5)
+        after.disconnect()
+        return message
+
+    check(wait_until(left_will, 10) == (will[0], b"gone", True), "one whose cable is cut does")
 
 
 def send_command(lab, device, **body):
@@ -74,7 +73,7 @@ def state_of(lab, device, command):
 
 def commands(check, lab, brokers, device, neighbour):
     other = brokers[0].connect(neighbour)
-    other.subscribe(neighbour.topic("commands/#"))
+    check(other.subscribe(neighbour.topic("commands/#")) == [1], "a neighbour listens, too")
     waiting = send_command(lab, device, name="reboot", payload=base64.b64encode(b"now").decode(), content_type="text/plain")
     session = brokers[0].connect(device)
     session.ping()
@@ -203,21 +202,20 @@ def story(check):
         neighbour = lab.enrol("acme", "neighbour")
         twin = lab.enrol("acme", "twin")
         host = hosts.enter_context(BrokerHost(lab, "host-2", brokers=2))
-        local = LocalBroker(lab)
-        brokers = [local, *host.brokers]
+        brokers = [lab, *host.brokers]
         if isolated:
             remote = hosts.enter_context(BrokerHost(lab, "host-3", isolated=True))
             brokers += remote.brokers
         brokers = list(itertools.chain(brokers, brokers[:1]))
         moves(check, lab, brokers)
         records_arrive(check, lab, 2)
-        will_is_not_sent(check, lab, local, host.brokers[0])
+        wills(check, lab, lab, host.brokers[0])
         commands(check, lab, brokers[:-1], lab.enrol("acme", "obedient"), neighbour)
         narrow_policy(check, lab, host.brokers[1])
-        edge_away(check, host, local, lab.enrol("acme", "patient"))
+        edge_away(check, host, lab, lab.enrol("acme", "patient"))
         if isolated:
-            uplink_cut(check, remote, local, lab.enrol("acme", "traveller"))
-        clones(check, lab, [local, host.brokers[0]], twin)
+            uplink_cut(check, remote, lab, lab.enrol("acme", "traveller"))
+        clones(check, lab, [lab, host.brokers[0]], twin)
 
 
 run_story(__doc__, story)

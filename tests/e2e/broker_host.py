@@ -17,10 +17,8 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 
-import mqtt_client
-from lab import die_with_parent, wait_until
+from lab import Door, accepts, die_with_parent, free_port, wait_until
 
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -28,12 +26,6 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 def mosquitto_program():
     return os.environ.get("MUSTER_MOSQUITTO") or "mosquitto"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def loopback_up():
@@ -125,6 +117,8 @@ class Relay:
                 inner.close()
                 continue
             self.open += [inner, outer]
+            if self.cut_off:  # meanwhile
+                self.cut()
             for source, target in ((inner, outer), (outer, inner)):
                 threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
 
@@ -159,7 +153,7 @@ class Relay:
         self.listener.close()
 
 
-class Broker:
+class Broker(Door):
     def __init__(self, host, number):
         self.host, self.number = host, number
         self.port = host.run(free_port)
@@ -191,42 +185,18 @@ class Broker:
     def start(self):
         self.write_config()
         self.process = self.host.spawn([mosquitto_program(), "-c", self.config], self.log, self.environment)
-        if not wait_until(self.accepts, 20, 0.05):
+        if not wait_until(lambda: self.call(lambda: accepts(self.port)), 20, 0.05):
             raise RuntimeError(f"broker {self.number} does not listen: {open(self.log).read()[-2000:]}")
 
     def kill(self):
         self.process.kill()
         self.process.wait()
 
-    def refusal(self, device, **options):
-        """How it refuses a connection; None when it lets it in."""
-        try:
-            self.host.run(lambda: self.client(device, **options).connect()).disconnect()
-            return None
-        except mqtt_client.Refused as refused:
-            return f"{refused.stage} {refused.code}" if refused.code is not None else refused.stage
+    def mqtt_port(self):
+        return self.port
 
-    def accepts(self):
-        try:
-            self.host.run(lambda: socket.create_connection(("127.0.0.1", self.port), 1)).close()
-            return True
-        except OSError:
-            return False
-
-    def client(self, device, **options):
-        context = mqtt_client.tls_context(device.certificate_file, device.key_file)
-        return mqtt_client.Client(self.port, context, device.principal, **options)
-
-    def connect(self, device, *, timeout=20, **options):
-        """Connects, trying again until the broker has heard of the device."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                return self.host.run(lambda: self.client(device, **options).connect())
-            except mqtt_client.Refused:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
+    def call(self, open_it):
+        return self.host.run(open_it)
 
     def metric(self, name):
         try:

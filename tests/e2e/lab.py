@@ -28,6 +28,7 @@ import sys
 import tempfile
 import threading
 import time
+import tomllib
 import traceback
 import urllib.request
 
@@ -53,6 +54,13 @@ def binaries():
 
 
 BINARIES = binaries()
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def wait_until(condition, timeout=15.0, interval=0.02):
@@ -141,11 +149,89 @@ class Process:
         return found
 
 
+def accepts(port):
+    """Whether somebody listens on a port of 127.0.0.1."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Stopped:
+    """Processes that do not run, and that nobody therefore replaces."""
+
+    def __init__(self, *pids):
+        self.pids = pids
+
+    def __enter__(self):
+        for pid in self.pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    def __exit__(self, *_):
+        for pid in self.pids:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+
+
+def delete_files(folder):
+    for entry in os.scandir(folder):
+        if entry.is_file():
+            os.unlink(entry.path)
+
+
+def copy_files(source, target):
+    """Copies the files of a folder that the other does not have, with their owners: broker and edge look at them."""
+    os.makedirs(target, exist_ok=True)
+    for entry in os.scandir(source):
+        path = os.path.join(target, entry.name)
+        if entry.is_file() and not os.path.exists(path):
+            status = entry.stat()
+            shutil.copy2(entry.path, path)
+            os.chown(path, status.st_uid, status.st_gid)
+
+
+class Door:
+    """A broker as devices come to it. Whoever is one says `mqtt_port()`, and `call` where sockets are opened elsewhere."""
+
+    @staticmethod
+    def call(open_it):
+        return open_it()
+
+    def client(self, device, client_id=None, **options):
+        context = mqtt_client.tls_context(device.certificate_file, device.key_file)
+        return mqtt_client.Client(self.mqtt_port(), context, device.principal if client_id is None else client_id, **options)
+
+    def connect(self, device, *, timeout=20, **options):
+        """Connects, trying again until the broker has heard of the device."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                return self.call(self.client(device, **options).connect)
+            except mqtt_client.Refused:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def refusal(self, device, client_id=None, **options):
+        """How the broker refuses a connection ("tls", "closed", "connack 5"); None when it lets it in. Raises Refused
+        where there is no broker to refuse."""
+        try:
+            self.call(self.client(device, client_id, **options).connect).disconnect()
+            return None
+        except mqtt_client.Refused as refused:
+            if refused.stage == "tcp":
+                raise
+            return f"{refused.stage} {refused.code}" if refused.code is not None else refused.stage
+
+
 def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-class Lab:
+class Lab(Door):
     def __init__(self, *, folder=None, arguments=()):
         self.keep = bool(os.environ.get("MUSTER_KEEP"))
         self.base = tempfile.mkdtemp(prefix="muster-e2e-", dir="/tmp")
@@ -272,6 +358,17 @@ class Lab:
         return subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=timeout, check=False,
                               cwd=self.base)
 
+    def sql(self, *statements, timeout=20):
+        """Runs SQL as the owner of the private PostgreSQL. Rows are lists of text."""
+        with open(os.path.join(self.folder, "config/server.toml"), "rb") as file:
+            url = re.sub(r"user='?muster_server'?", "user=postgres", tomllib.load(file)["database"]["url"])
+        commands = [word for statement in statements for word in ("-c", statement)]
+        done = subprocess.run(["psql", "-XAtq", "-F", "|", "-v", "ON_ERROR_STOP=1", "-d", url, *commands],
+                              capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"psql: {done.stderr}")
+        return [line.split("|") for line in done.stdout.splitlines() if line]
+
     # --- REST ----------------------------------------------------------------------------------------------------
 
     def port(self, name):
@@ -375,38 +472,8 @@ class Lab:
 
     # --- MQTT ----------------------------------------------------------------------------------------------------
 
-    def client(self, device, client_id=None, **options):
-        context = mqtt_client.tls_context(device.certificate_file, device.key_file)
-        return mqtt_client.Client(self.port("mqtt"), context, client_id or device.principal, **options)
-
-    def connect(self, device, *, timeout=10, **options):
-        """Connects, trying again until the broker has heard of the device."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                return self.client(device, **options).connect()
-            except mqtt_client.Refused:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-
-    def refusal(self, device, client_id=None, **options):
-        """How the broker refuses a connection ("tls", "closed", "connack 5"); None when it lets it in."""
-        try:
-            self.client(device, client_id, **options).connect().disconnect()
-            return None
-        except mqtt_client.Refused as refused:
-            return f"{refused.stage} {refused.code}" if refused.code is not None else refused.stage
-
-    def refusal_of_empty_id(self, device):
-        """An empty client id asks the broker to choose one."""
-        client = self.client(device)
-        client.client_id = ""
-        try:
-            client.connect().disconnect()
-            return None
-        except mqtt_client.Refused as refused:
-            return str(refused)
+    def mqtt_port(self):
+        return self.port("mqtt")
 
     def mosquitto(self, program, device, *arguments, timeout=10):
         """Runs mosquitto_pub or mosquitto_sub with a device's certificate, the broker's name checked."""

@@ -128,6 +128,13 @@ class Client:
         code = self.wait_answer(PUBACK, identifier, timeout)[0]
         return 0 if code == 0x10 else code
 
+    def publish_code(self, topic, payload="{}", **options):
+        """As publish(), with "closed" where the broker cut the connection instead."""
+        try:
+            return self.publish(topic, payload, **options)
+        except Closed:
+            return "closed"
+
     def send_publish(self, topic, payload, *, qos=1, retain=False):
         """Sends without waiting and returns the packet id."""
         identifier = self._new_id() if qos else 0

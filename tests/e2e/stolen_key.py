@@ -6,9 +6,6 @@ perfect in every respect except that the registry never issued them.
 """
 import hashlib
 import os
-import re
-import subprocess
-import tomllib
 import uuid
 
 from cryptography import x509
@@ -22,22 +19,6 @@ SELECT d.id, t.id, i.id, k.id, encode(k.blob, 'hex'), encode(i.certificate, 'hex
 FROM muster.deployment d CROSS JOIN muster.tenants t JOIN muster.issuers i ON i.tenant_id = t.id JOIN muster.issuer_keys k ON k.issuer_id = i.id
 WHERE t.name = '{tenant}' AND i.status = 'active' AND i.kind = 'tenant-issuing'
 """
-
-
-def superuser_url(lab):
-    """The private PostgreSQL's owner: the server's own connection string with another user."""
-    with open(os.path.join(lab.folder, "config/server.toml"), "rb") as file:
-        url = tomllib.load(file)["database"]["url"]
-    return re.sub(r"user='?muster_server'?", "user=postgres", url)
-
-
-def query(lab, sql):
-    """Rows as lists of text."""
-    command = ["psql", "-XAtq", "-F", "|", "-d", superuser_url(lab), "-c", sql]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"psql: {done.stderr}")
-    return [line.split("|") for line in done.stdout.splitlines() if line]
 
 
 def read_kek(lab):
@@ -55,7 +36,7 @@ def unwrap(kek, blob, deployment, ids, spki_sha256):
 
 def steal_issuer(lab, tenant):
     """The tenant's issuing CA with its private key, as a pki.Authority."""
-    deployment, tenant_id, issuer_id, key_id, blob, certificate = query(lab, QUERY.format(tenant=tenant))[0]
+    deployment, tenant_id, issuer_id, key_id, blob, certificate = lab.sql(QUERY.format(tenant=tenant))[0]
     certificate = x509.load_der_x509_certificate(bytes.fromhex(certificate))
     spki = certificate.public_key().public_bytes(serialization.Encoding.DER,
                                                  serialization.PublicFormat.SubjectPublicKeyInfo)
