@@ -95,8 +95,7 @@ def full_database(check, lab, fleet, disk):
     disk.fill()
     answer = wait_until(lambda: (lambda a: a if a.status >= 500 else None)(
         lab.rest("POST", "/v1/tenants/acme/devices", {"name": f"x{time.monotonic_ns()}"})), 20, 0.05)
-    if answer:
-        check(answer.status == 503, f"PostgreSQL's disk full: the server says so ({answer.status} {answer.reason})")
+    check(answer and answer.status == 503, "PostgreSQL's disk full: the server says so", answer)
     check(acknowledges(fleet, 10), "PostgreSQL's disk full: devices go on, their messages are safe in the WAL")
     disk.empty()
     created = wait_until(lambda: lab.rest("POST", "/v1/tenants/acme/devices", {"name": "after"}).status in (201, 409), 40, 0.2)

@@ -121,20 +121,53 @@ TEST_F(PluginLimits, ConnectsAreLimitedByRate) {
   EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/d1", "limit.connect_rate"); }));
 }
 
-TEST_F(PluginLimits, SubscriptionsAndQueuedMessagesHaveAnEnd) {
-  start_broker("plugin_opt_device_subscriptions 2\nplugin_opt_device_queued_messages 3\n");
+TEST_F(PluginLimits, SubscriptionsHaveAnEnd) {
+  start_broker("plugin_opt_device_subscriptions 2\n");
+  const auto client = connect(a1_, options5(a1_));
+  EXPECT_EQ(client->subscribe("acme/d1/commands/#"), 1);
+  EXPECT_EQ(client->subscribe("acme/d1/config/#"), 1);
+  EXPECT_GE(client->subscribe("acme/d1/commands/more"), 0x80);
+  EXPECT_EQ(client->subscribe("acme/d1/config/#"), 1) << "what it has it may ask for again";
+}
+
+TEST_F(PluginLimits, MessagesQueuedForADeviceThatIsAwayHaveAnEnd) {
+  edge::PolicyState policy{PolicyId::random(),
+                           acme_.state.id,
+                           edge::EntityStatus::kActive,
+                           {{PolicyAction::kPublish, "${tenant}/news"}, {PolicyAction::kSubscribe, "${tenant}/news"}}};
+  acme_.state.policies.fallback = policy.id;
+  auto all = everything();
+  all.emplace_back(policy);
+  write_snapshot(all);
+  start_broker("plugin_opt_device_queued_messages 3\n");
   MqttOptions persistent = options5(a1_);
   persistent.clean = false;
   persistent.session_expiry = 3600;
+  const auto sender = connect(a2_, options5(a2_));
+  std::ptrdiff_t visits = 0;
+  const auto leave = [&](MqttClient& client) {
+    client.disconnect();
+    ++visits;
+    const auto is_end = [](const Recorded& r) { return r.kind == RecordKind::kDisconnect && r.principal == "acme/d1"; };
+    EXPECT_TRUE(eventually([&] {
+      const auto seen = wal_records();
+      return std::ranges::count_if(seen, is_end) == visits;
+    }));
+  };
   {
     const auto client = connect(a1_, persistent);
-    EXPECT_EQ(client->subscribe("acme/d1/commands/#"), 1);
-    EXPECT_EQ(client->subscribe("acme/d1/config/#"), 1);
-    EXPECT_GE(client->subscribe("acme/d1/commands/more"), 0x80);
-    EXPECT_EQ(client->subscribe("acme/d1/config/#"), 1) << "what it has it may ask for again";
-    client->disconnect();
+    ASSERT_EQ(client->subscribe("acme/news"), 1);
+    leave(*client);
   }
-  EXPECT_EQ(connect(a2_)->connack(), 0) << "the broker's loop has come round";
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(sender->publish("acme/news", std::to_string(i)), 0);
+    const auto client = connect(a1_, persistent);
+    EXPECT_TRUE(client->ping()) << "what waited has come before the answer";
+    std::string received;
+    while (const auto message = client->receive(std::chrono::milliseconds(0))) received += message->payload;
+    EXPECT_EQ(received, "012") << "and whoever comes back has all its room again";
+    leave(*client);
+  }
 }
 
 // Set in the registry, changed while devices are connected.
