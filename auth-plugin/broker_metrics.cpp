@@ -34,6 +34,11 @@ BrokerMetrics::BrokerMetrics()
         &registry_.counter("muster_broker_handshakes_total", "Client certificates judged in a handshake.",
                            {{"verdict", refused ? "refused" : "verified"}});
   }
+  for (std::size_t unknown = 0; unknown < 2; ++unknown) {
+    signatures_[unknown] = &registry_.counter("muster_broker_signatures_total",
+                                              "Signatures of presented certificates: verified before, or not.",
+                                              {{"known", unknown ? "no" : "yes"}});
+  }
   for (std::size_t access = 0; access < acl_.size(); ++access) {
     for (std::size_t denied = 0; denied < 2; ++denied) {
       acl_[access][denied] =

@@ -44,6 +44,11 @@ class BrokerMetrics {
   HoldSender::Counters hold_counters();
 
   void handshake(bool verified) { handshakes_[verified ? 0 : 1]->add(); }
+  // Signatures of presented certificates that the plugin remembered, and those that it did not.
+  void signatures(std::uint64_t remembered, std::uint64_t others) {
+    signatures_[0]->add(remembered);
+    signatures_[1]->add(others);
+  }
   // On the WAL's thread.
   void committed(std::uint64_t micros) { commit_seconds_.observe(static_cast<double>(micros) / 1e6); }
 
@@ -78,6 +83,7 @@ class BrokerMetrics {
   std::array<std::array<Counter*, 2>, 5> acl_{};  // by access, by verdict
   std::array<Counter*, 6> records_{};             // by kind
   std::array<Counter*, 2> handshakes_{};
+  std::array<Counter*, 2> signatures_{};
   Histogram commit_seconds_;
   TenantCounters make_tenant_counters(std::string_view label);
   std::unordered_map<TenantId, TenantCounters> tenants_;

@@ -45,9 +45,11 @@ Gatekeeper::Gatekeeper(Parts parts)
 
 Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
   const IdentityState* state = parts_.identity.current();
+  const x509::SignatureMemory::Use before = signatures_.use();
   auto evidence = state ? verify_peer(chain, *state, parts_.trust_domain, parts_.clock.now(), &signatures_)
                         : Result<PeerEvidence>(refused(reasons::kSnapshotAbsent));
   parts_.metrics.handshake(evidence.ok());
+  parts_.metrics.signatures(signatures_.use().known - before.known, signatures_.use().unknown - before.unknown);
   if (!evidence.ok()) {
     Stranger stranger = stranger_of(chain);
     if (state) name_tenant(chain, *state, stranger);

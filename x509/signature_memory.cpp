@@ -27,10 +27,12 @@ std::size_t SignatureMemory::place_of(const Sha256& fact) const {
   return start & (facts_.size() - 1) & ~std::size_t{1};
 }
 
-bool SignatureMemory::knows(const Sha256& certificate_id, const Sha256& issuer_key) const {
+bool SignatureMemory::knows(const Sha256& certificate_id, const Sha256& issuer_key) {
   const Sha256 fact = fact_of(certificate_id, issuer_key);
   const std::size_t place = place_of(fact);
-  return facts_[place] == fact || facts_[place + 1] == fact;
+  const bool known = facts_[place] == fact || facts_[place + 1] == fact;
+  ++(known ? use_.known : use_.unknown);
+  return known;
 }
 
 void SignatureMemory::remember(const Sha256& certificate_id, const Sha256& issuer_key) {

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import urllib.parse
@@ -11,10 +10,28 @@ import urllib.request
 
 import yaml
 
-from lab import SOURCE, Lab, run_story, wait_until
+from lab import SOURCE, Lab, free_port, run_story, wait_until
 
 FILES = os.path.join(SOURCE, "docs/monitoring")
 METRIC = re.compile(r"\bmuster_[a-z0-9_]+\b")
+SOURCES = ("core", "x509", "ca", "db", "registry", "enroll", "http", "api", "edge", "auth-plugin", "ingest", "cli", "migrations")
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def files_below(*folders):
+    return [os.path.join(folder, name) for top in folders for folder, _, names in os.walk(os.path.join(SOURCE, top)) for name in names]
+
+
+def named_in_vain():
+    """What documents call by a name of ours that no source file has."""
+    sources = "".join(read(path) for path in files_below(*SOURCES) if path.endswith((".cpp", ".h", ".sql")))
+    documents = [os.path.join(SOURCE, "README.md"), *(path for path in files_below("docs") if path.endswith(".md"))]
+    named = {name for path in documents for name in METRIC.findall(read(path))}
+    return sorted(name for name in named if name not in sources)
 
 
 def expressions_of_rules():
@@ -34,13 +51,6 @@ def expressions_of_dashboard(dashboard):
 def as_prometheus_sees_it(expression):
     """Grafana's variables with what it would put there."""
     return expression.replace("$__rate_interval", "1m").replace("$instance", ".*").replace("$tenant", ".*")
-
-
-def free_port():
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Prometheus:
@@ -92,6 +102,11 @@ def make_things_happen(lab):
     client.publish(device.topic("telemetry/t"), json.dumps({"t": 1}))
     client.publish(device.topic("telemetry/t"), "not JSON")
     client.publish("acme/valve/telemetry/t", "{}")
+    lab.connect(device).disconnect()  # its certificate is known by now
+    client = lab.connect(device)
+    lab.must("PATCH", "/v1/tenants/acme", {"limits": {"device": {"payload_octets": 1000}}})
+    large = lab.enrol("acme", "large")
+    wait_until(lambda: lab.connect(large).publish_code(large.topic("telemetry/t"), "x" * 1001) == "closed")
     lab.refusal(device, client_id="acme/valve")
     doomed = lab.connect(other)
     lab.revoke(other)
@@ -108,6 +123,7 @@ def story(check):
     with open(os.path.join(FILES, "muster-dashboard.json"), encoding="utf-8") as file:
         dashboard = json.load(file)
     rules, panels = expressions_of_rules(), expressions_of_dashboard(dashboard)
+    check(not named_in_vain(), "documents name metrics, roles and functions that there are", named_in_vain())
     check(len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"]), "every panel has an id of its own")
     check(dashboard["uid"] and dashboard["title"] and dashboard["schemaVersion"] >= 36, "the dashboard can be provisioned")
     for name in ("check", "test"):
@@ -115,8 +131,7 @@ def story(check):
         done = subprocess.run(["promtool", name, "rules", file], cwd=FILES, capture_output=True, text=True, check=False)
         check(done.returncode == 0, f"promtool {name} rules is content", done.stdout + done.stderr)
 
-    folder = tempfile.mkdtemp(prefix="muster-prometheus-", dir="/tmp")
-    with Lab() as lab:
+    with tempfile.TemporaryDirectory(prefix="muster-prometheus-", dir="/tmp") as folder, Lab() as lab:
         prometheus = Prometheus(lab, folder)
         try:
             client = make_things_happen(lab)
@@ -148,10 +163,12 @@ def story(check):
                       f"the page of {page} is well formed", linted.stderr)
             tenants = prometheus.get("/api/v1/query", query='muster_broker_tenant_messages_total{tenant="acme"}')["result"]
             check(len(tenants) == 1 and float(tenants[0]["value"][1]) >= 2, "a tenant's messages are counted", tenants)
+            samples = lab.metrics()
+            check(samples['muster_broker_signatures_total{known="yes"}'] >= 2, "a device that comes back costs no check of a signature",
+                  {name: value for name, value in samples.items() if "signatures" in name})
             client.disconnect()
         finally:
             prometheus.close()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 run_story(__doc__, story)

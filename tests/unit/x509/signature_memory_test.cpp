@@ -36,6 +36,8 @@ TEST(SignatureMemory, KnowsWhatItWasToldAndNothingElse) {
   EXPECT_TRUE(memory.knows(digest(1), digest(2)));
   EXPECT_FALSE(memory.knows(digest(1), digest(3))) << "another key";
   EXPECT_FALSE(memory.knows(digest(2), digest(1))) << "the two are not the same thing";
+  EXPECT_EQ(memory.use().known, 1U);
+  EXPECT_EQ(memory.use().unknown, 3U);
 }
 
 TEST(SignatureMemory, OfAFixedSizeForgetsTheOlder) {
