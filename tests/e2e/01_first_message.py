@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 
-from lab import BINARIES, SOURCE, Lab, Process, run_story
+from lab import BINARIES, SOURCE, Lab, Process, run_story, wait_until
 
 PROGRAM = os.path.join(BINARIES, "muster")
 
@@ -124,10 +124,7 @@ def killed_supervisor(check, folder):
     os.kill(lab.supervisor.pid, signal.SIGKILL)
     lab.supervisor.wait()
     lab.supervisor = None
-    deadline = time.monotonic() + 15
-    while processes_that_name(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    check(not processes_that_name(folder), "nothing is left behind after kill -9 of the supervisor",
+    check(wait_until(lambda: not processes_that_name(folder)), "nothing is left behind after kill -9 of the supervisor",
           processes_that_name(folder))
     lab.start()
     check(lab.stop() == 0, "it starts again after that")
