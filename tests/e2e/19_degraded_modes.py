@@ -14,29 +14,11 @@ import urllib.request
 import mqtt_client
 from broker_host import BrokerHost
 from fleet import Fleet, numbers_by_device
-from lab import Lab, Process, run_story, wait_until
+from lab import Lab, Process, Stopped, run_story, wait_until
 
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 SNAPSHOT_AGE = 6
 MIB = 1 << 20
-
-
-class Stopped:
-    """Processes that do not run, and that nobody replaces."""
-
-    def __init__(self, pids):
-        self.pids = pids
-
-    def __enter__(self):
-        for pid in self.pids:
-            os.kill(pid, signal.SIGSTOP)
-
-    def __exit__(self, *_):
-        for pid in self.pids:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
 
 
 def postgres_pids(lab):
@@ -70,7 +52,7 @@ class Log:
 
 def something_away(check, lab, log, what, pids, device, visitor, first):
     session = lab.connect(device)
-    with Stopped(pids):
+    with Stopped(*pids):
         good = all(published(session, device, n) for n in range(first, first + 20))
         check(good, f"{what}: QoS 1 messages are acknowledged")
         check(lab.refusal(visitor) is None, f"{what}: a known device gets in")
