@@ -32,6 +32,7 @@ Result<edge::EdgeConfig> load(const std::string& path) {
   auto keep_seconds = static_cast<std::int64_t>(out.wal_keep_seconds);
   auto keep_bytes = static_cast<std::int64_t>(out.wal_keep_bytes);
   auto keep_free_bytes = static_cast<std::int64_t>(out.wal_keep_free_bytes);
+  auto poll_wait_ms = static_cast<std::int64_t>(out.poll_wait_ms);
   file.required("server_url", out.server_url);
   file.required_path("snapshot_folder", out.snapshot_folder);
   file.required_path("wal_folder", out.wal_folder);
@@ -40,6 +41,7 @@ Result<edge::EdgeConfig> load(const std::string& path) {
   file.optional("wal_keep_seconds", keep_seconds, 0, kMost);
   file.optional("wal_keep_bytes", keep_bytes, 0, kMost);
   file.optional("wal_keep_free_bytes", keep_free_bytes, 0, kMost);
+  file.optional("poll_wait_ms", poll_wait_ms, 100, 30'000);
   file.required_path("tls.certificate_file", out.certificate_file);
   file.required_path("tls.key_file", out.key_file);
   file.required_path("tls.infrastructure_root_file", out.infrastructure_root_file);
@@ -54,6 +56,7 @@ Result<edge::EdgeConfig> load(const std::string& path) {
   out.wal_keep_seconds = static_cast<std::uint64_t>(keep_seconds);
   out.wal_keep_bytes = static_cast<std::uint64_t>(keep_bytes);
   out.wal_keep_free_bytes = static_cast<std::uint64_t>(keep_free_bytes);
+  out.poll_wait_ms = static_cast<std::uint64_t>(poll_wait_ms);
   MUSTER_TRY_VOID(edge::check(out));
   return out;
 }

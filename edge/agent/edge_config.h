@@ -33,7 +33,7 @@ struct EdgeConfig {
   std::uint64_t wal_keep_bytes = 4ULL << 30;
   // Below this much free space stored segments are deleted at once; twice the plugin's wal_min_free_bytes.
   std::uint64_t wal_keep_free_bytes = 4ULL << 30;
-  std::uint64_t poll_wait_ms = 25'000;
+  std::uint64_t poll_wait_ms = 25'000;  // at least this often comes a heartbeat
   std::uint64_t digest_period_seconds = 60;
 };
 

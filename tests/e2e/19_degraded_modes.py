@@ -17,7 +17,8 @@ from fleet import Fleet, numbers_by_device
 from lab import Lab, Process, Stopped, run_story, wait_until
 
 FAKETIME = "/usr/lib/*/faketime/libfaketimeMT.so.1"
-SNAPSHOT_AGE = 15  # well above the time between two heartbeats: what comes right after the last one is not too late
+HEARTBEAT_MS = 2_000
+SNAPSHOT_AGE = 15  # far more than a heartbeat: what a slow machine does right after the last one is not too late
 MIB = 1 << 20
 
 
@@ -210,7 +211,7 @@ def story(check):
         names = ("steady", "visitor", "filler", "neighbour", "damaged", "timely", "rotated", "sleeper")
         devices = dict(zip(names, lab.enrol_batch("acme", names)))
         log = Log(lab)
-        with BrokerHost(lab, "host-2", brokers=3) as host:
+        with BrokerHost(lab, "host-2", brokers=3, poll_wait_ms=HEARTBEAT_MS) as host:
             small, short, shifted = host.brokers
             lab.connect(devices["visitor"]).disconnect()
             something_away(check, lab, log, "server away", [lab.components()["server"]], devices["steady"],

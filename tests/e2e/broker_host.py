@@ -210,8 +210,8 @@ class Broker(Door):
 
 
 class BrokerHost:
-    def __init__(self, lab, name, *, brokers=1, isolated=False, tenants=None):
-        self.lab, self.name, self.tenants = lab, name, tenants
+    def __init__(self, lab, name, *, brokers=1, isolated=False, tenants=None, poll_wait_ms=25_000):
+        self.lab, self.name, self.tenants, self.poll_wait_ms = lab, name, tenants, poll_wait_ms
         self.folder = os.path.join(lab.base, name)
         self.network = Network() if isolated else None
         self.uplink = Relay(self.network, lab.port("edges")) if isolated else None
@@ -273,7 +273,7 @@ class BrokerHost:
         first, *more = self.brokers
         text = (f'server_url = "https://127.0.0.1:{self.lab.port("edges")}"\nsnapshot_folder = "{self.path("snapshot")}"\n'
                 f'wal_folder = "{first.wal}"\nplugin_metrics_file = "{first.metrics}"\n'
-                f'metrics_listen = "127.0.0.1:{self.metrics_port}"\n')
+                f'metrics_listen = "127.0.0.1:{self.metrics_port}"\npoll_wait_ms = {self.poll_wait_ms}\n')
         for broker in more:
             text += f'[[broker]]\nwal_folder = "{broker.wal}"\nplugin_metrics_file = "{broker.metrics}"\n'
         text += (f'[tls]\ncertificate_file = "{self.path("pki/edge.pem")}"\nkey_file = "{self.path("pki/edge.key")}"\n'
