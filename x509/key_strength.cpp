@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <openssl/bn.h>
 
+#include <algorithm>
 #include <array>
 #include <bitset>
+#include <string_view>
 #include <vector>
 
+#include "core/encoding.h"
 #include "x509/openssl_ptr.h"
 #include "x509/public_key.h"
 #include "x509/public_numbers.h"
@@ -117,9 +120,29 @@ bool is_weak_modulus(const BIGNUM* modulus) {
   return roca;
 }
 
+// Encodings of the points whose order divides 8, as they are and with y + p, without the sign bit. Under such a key
+// signatures can be made without a private half, and verifiers that follow RFC 8032 §5.1.7, OpenSSL among them, take
+// them.
+constexpr std::array<std::string_view, 7> kSmallOrder{
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"};
+
+bool has_small_order(BytesView point) {
+  Bytes y(point.begin(), point.end());
+  y.back() &= 0x7F;
+  return std::ranges::find(kSmallOrder, to_hex(y)) != kSmallOrder.end();
+}
+
 }  // namespace
 
 Result<void> check_key_strength(BytesView spki) {
+  const Error weak_key{ErrorCode::kInvalidArgument, reasons::kKeyWeak, {}};
+  if (const auto point = ed25519_point(spki)) return has_small_order(*point) ? weak_key : Result<void>{};
   const auto modulus = rsa_modulus(spki);
   if (!modulus) return {};
   const BignumPtr number{BN_bin2bn(modulus->data(), static_cast<int>(modulus->size()), nullptr)};
@@ -128,8 +151,7 @@ Result<void> check_key_strength(BytesView spki) {
   if (!weak) {
     MUSTER_TRY(weak, has_close_factors(number.get()));
   }
-  if (weak) return Error{ErrorCode::kInvalidArgument, reasons::kKeyWeak, {}};
-  return {};
+  return weak ? weak_key : Result<void>{};
 }
 
 }  // namespace muster::x509

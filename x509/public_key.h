@@ -45,8 +45,8 @@ class PublicKey {
 };
 
 // check_key_strength refuses keys that parse but that anybody can break: RSA with an even modulus, a factor below
-// 2^12, factors that a hundred rounds of Fermat's method find, and moduli with the ROCA fingerprint (CVE-2017-15361).
-// Keys other than RSA pass. Known keys (Debian's of 2008): x509/blocked_keys.h. Reason: key.weak.
+// 2^12, factors that a hundred rounds of Fermat's method find, and moduli with the ROCA fingerprint (CVE-2017-15361);
+// Ed25519 points of small order. Other keys pass. Known keys (Debian's of 2008): x509/blocked_keys.h. Reason: key.weak.
 Result<void> check_key_strength(BytesView spki);
 
 }  // namespace muster::x509

@@ -29,6 +29,11 @@ std::optional<BytesView> rsa_modulus(BytesView spki) {
   return numbers ? numbers->read_integer() : std::nullopt;
 }
 
+std::optional<BytesView> ed25519_point(BytesView spki) {
+  const auto point = key_bits(spki, oid::kEd25519);
+  return point && point->size() == 32 ? point : std::nullopt;
+}
+
 std::optional<BytesView> ec_first_coordinate(BytesView spki) {
   const auto point = key_bits(spki, oid::kEcPublicKey);
   if (!point || point->size() < 3 || point->front() != 0x04) return std::nullopt;
