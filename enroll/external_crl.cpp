@@ -103,7 +103,8 @@ registry::AuditEvent crl_event(const AuthorityContext& context, const Caller& ca
 Result<std::optional<ExternalCrlRow>> check_held(db::Transaction& tx, const TrustAnchorRow& anchor, BytesView der,
                                                  const ExternalCrlRow& fresh, x509::CrlPolicy policy) {
   MUSTER_TRY(const auto held, registry::list_external_crls(tx, anchor.tenant_id, anchor.id));
-  std::int64_t entries = fresh.entries;
+  MUSTER_TRY(const auto counts, registry::count_revoked(tx, anchor.tenant_id, anchor.id));
+  std::int64_t entries = fresh.entries + counts.single;
   std::optional<ExternalCrlRow> same;
   for (const ExternalCrlRow& crl : held) {
     if (crl.issuer_key == fresh.issuer_key && crl.scope == fresh.scope) {
@@ -112,8 +113,9 @@ Result<std::optional<ExternalCrlRow>> check_held(db::Transaction& tx, const Trus
       entries += crl.entries;
     }
   }
-  if (entries > kMaxExternalCrlEntries) {
-    return Error{ErrorCode::kResourceExhausted, reasons::kCrlTooManyEntries, std::to_string(kMaxExternalCrlEntries)};
+  if (entries > kMaxExternalCrlEntries || (!same && held.size() >= kMaxExternalCrls)) {
+    return Error{ErrorCode::kResourceExhausted, reasons::kCrlTooManyEntries,
+                 std::to_string(kMaxExternalCrlEntries) + " in " + std::to_string(kMaxExternalCrls) + " CRLs"};
   }
   if (!same) return same;
   policy.held_number_hex = same->number_hex;

@@ -18,7 +18,10 @@
 namespace muster::enroll {
 
 inline constexpr std::size_t kMaxExternalCrlBytes = 16U << 20;
-inline constexpr std::int64_t kMaxExternalCrlEntries = 100'000;  // of all CRLs of one anchor: edges hold them
+// What is revoked of one anchor, by all its CRLs and one by one: edges hold it. How many CRLs: one for each CA and
+// part.
+inline constexpr std::int64_t kMaxExternalCrlEntries = 100'000;
+inline constexpr std::size_t kMaxExternalCrls = 64;
 
 enum class CrlOrigin : std::uint8_t { kUpload, kFetch };
 

@@ -7,6 +7,7 @@
 #include "core/random.h"
 #include "db/transaction.h"
 #include "enroll/authorisation.h"
+#include "enroll/external_crl.h"
 #include "enroll/reasons.h"
 #include "enroll/trust_anchor_checks.h"
 #include "registry/device_store.h"
@@ -70,6 +71,16 @@ Result<void> refuse_keys_of_ours(db::Transaction& tx, const TenantId& tenant,
   return tx.enter(db::Scope::of_tenant(tenant));
 }
 
+// Anybody has the private half of such a key, and with it all devices of the tenant.
+Result<void> refuse_blocked_keys(const AuthorityContext& context, const std::vector<x509::Certificate>& certificates) {
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    if (!context.blocked_keys.contains(certificates[i].spki(), certificates[i].spki_sha256())) continue;
+    return Error{ErrorCode::kInvalidArgument, reasons::kAnchorKeyWeak,
+                 "certificate " + std::to_string(i) + ": on the list of blocked keys"};
+  }
+  return {};
+}
+
 Result<void> check_proof(const TrustAnchorRow& anchor, const x509::Certificate& proof, const Sha256& code,
                          UtcTime now) {
   MUSTER_TRY(const auto trust, x509::TrustAnchor::parse_der(anchor.certificate));
@@ -122,6 +133,7 @@ Result<MadeTrustAnchor> TrustAnchors::create(const Caller& caller, const TenantI
   MUSTER_TRY_VOID(require_tenant_admin(caller, tenant));
   const UtcTime now = context_.clock.now();
   MUSTER_TRY(const auto certificates, check_anchor_certificates(request.certificates_pem, now));
+  MUSTER_TRY_VOID(refuse_blocked_keys(context_, certificates));
   MUSTER_TRY_VOID(check_prefix(request.prefix));
   MUSTER_TRY_VOID(check_self_registration(request.self_registration));
   MUSTER_TRY_VOID(check_crl_source(request.crl));
@@ -249,6 +261,10 @@ Result<bool> TrustAnchors::revoke(const Caller& caller, const TenantId& tenant, 
     MUSTER_TRY(const bool fresh,
                registry::insert_external_revocation(tx, tenant, id, certificate.id(), context_.clock.now()));
     if (!fresh) return false;
+    MUSTER_TRY(const auto counts, registry::count_revoked(tx, tenant, id));
+    if (counts.single + counts.on_crls > kMaxExternalCrlEntries) {
+      return Error{ErrorCode::kResourceExhausted, reasons::kCrlTooManyEntries, std::to_string(kMaxExternalCrlEntries)};
+    }
     auto event = anchor_event(context_, caller, anchor, "trust_anchor.certificate_revoke");
     event.detail.emplace_back(registry::AuditField::kCertificateId, certificate.id_hex());
     MUSTER_TRY_VOID(registry::append_audit_event(tx, event));

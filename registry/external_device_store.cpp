@@ -57,6 +57,11 @@ const db::Statement kListRevocations{
     "list_external_revocations",
     "SELECT certificate_id FROM muster.external_revocations WHERE tenant_id = $1::uuid AND anchor_id = $2::uuid"
     " ORDER BY certificate_id"};
+const db::Statement kCountRevoked{
+    "count_external_revoked",
+    "SELECT (SELECT count(*) FROM muster.external_revocations WHERE tenant_id = $1::uuid AND anchor_id = $2::uuid),"
+    " (SELECT coalesce(sum(entries), 0)::bigint FROM muster.external_crls WHERE tenant_id = $1::uuid"
+    "  AND anchor_id = $2::uuid)"};
 const db::Statement kListDue{
     "list_due_crls",
     "SELECT tenant_id, id, crl_url FROM muster.trust_anchors WHERE crl_url <> '' AND crl_next_fetch_at <="
@@ -164,6 +169,11 @@ Result<bool> insert_external_revocation(db::Transaction& tx, const TenantId& ten
   if (inserted.affected() == 0) return false;
   announce_anchor(tx, tenant, anchor);
   return true;
+}
+
+Result<RevokedCounts> count_revoked(db::Transaction& tx, const TenantId& tenant, const IssuerId& anchor) {
+  MUSTER_TRY(const auto rows, db::run(tx, kCountRevoked, {tenant, anchor}));
+  return RevokedCounts{rows[0].number(0), rows[0].number(1)};
 }
 
 Result<std::vector<Sha256>> list_external_revocations(db::Transaction& tx, const TenantId& tenant,

@@ -141,6 +141,11 @@ Result<void> put_external_crl(db::Transaction& tx, const TenantId& tenant, const
 // True if it was not revoked before. Announces.
 Result<bool> insert_external_revocation(db::Transaction& tx, const TenantId& tenant, const IssuerId& anchor,
                                         const Sha256& certificate_id, UtcTime now);
+struct RevokedCounts {
+  std::int64_t single = 0;   // certificates, one by one
+  std::int64_t on_crls = 0;  // entries
+};
+Result<RevokedCounts> count_revoked(db::Transaction& tx, const TenantId& tenant, const IssuerId& anchor);
 Result<std::vector<Sha256>> list_external_revocations(db::Transaction& tx, const TenantId& tenant,
                                                       const IssuerId& anchor);
 

@@ -137,6 +137,31 @@ TEST_F(ExternalCrl, WhatIsNoNewerCrlOfThisCaIsRefusedAndTheOldOneStays) {
   EXPECT_EQ(before[0]["entries"], 1);
 }
 
+// A CA may have a CRL for each part of what it issued; edges hold them all, so there is an end.
+TEST_F(ExternalCrl, AnAnchorHasRoomForSoManyListsAndEntries) {
+  const std::string anchor = make_anchor();
+  ASSERT_EQ(upload(anchor, make_crl(root_, {.number = 1})).status, 201);
+  const auto others = [&](const std::string& lists, const std::string& entries) {
+    database.execute("DELETE FROM muster.external_crls WHERE number = 'ff'");
+    database.execute(
+        "INSERT INTO muster.external_crls (tenant_id, anchor_id, issuer_key, scope, number, this_update, next_update,"
+        " entries, revoked, source) SELECT tenant_id, anchor_id, issuer_key, sha256(n::text::bytea), 'ff', this_update,"
+        " next_update, " +
+        entries + ", decode(repeat('00', 16 * " + entries + "), 'hex'), source FROM muster.external_crls," +
+        " generate_series(1, " + lists + ") AS n");
+  };
+  others("63", "0");
+  EXPECT_EQ(upload(anchor, make_crl(root_, {.number = 2})).status, 201) << "in the place of the first";
+  database.execute("UPDATE muster.external_crls SET scope = sha256('another') WHERE number <> 'ff'");
+  EXPECT_EQ(upload(anchor, make_crl(root_, {.number = 3})).reason(), "crl.too_many_entries");
+  EXPECT_EQ(held(anchor).size(), 64U);
+
+  others("1", "100000");
+  const Credential leaf = make_certificate({.common_name = "d"}, &root_);
+  EXPECT_EQ(upload(anchor, make_crl(root_, {.number = 4, .revoked = {&leaf}})).reason(), "crl.too_many_entries");
+  EXPECT_EQ(upload(anchor, make_crl(root_, {.number = 4})).status, 201);
+}
+
 TEST_F(ExternalCrl, IsFetchedFromAHostOnTheList) {
   const CannedServer crls(http_answer(make_crl(root_, {.number = 7})));
   restart_with({.allowed_hosts = {"localhost"}, .allow_private_addresses = true});

@@ -4,6 +4,7 @@
 #include "enroll/trust_anchor.h"
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "core/encoding.h"
@@ -12,6 +13,7 @@
 #include "integration/auth_plugin/device_pki.h"
 #include "integration/enroll/enroll_lab.h"
 #include "registry/entity_loader.h"
+#include "support/temp_folder.h"
 #include "x509/certificate.h"
 
 namespace muster::enroll {
@@ -172,6 +174,43 @@ TEST_F(TrustAnchorTest, KeysOfThisDeploymentAreNobodysAnchor) {
     EXPECT_EQ(told(create(beta, pem)), "trust_anchor.key_refused");
     EXPECT_EQ(told(create(acme, pem)), "trust_anchor.key_refused");
   }
+}
+
+// Whoever knows the private half would be every device of the tenant.
+TEST_F(TrustAnchorTest, ABlockedKeyIsNobodysAnchorNorAnIntermediates) {
+  const Credential plant = make_ca("Plant", &root_);
+  const auto blocked = x509::Certificate::parse_der(plant.der()).value();
+  const test_support::TempFolder folder;
+  std::ofstream{folder / "blocked"} << to_hex(blocked.spki_sha256()) << "\n";
+  RegistrationAuthorityConfig config;
+  config.blocked_keys_file = folder / "blocked";
+  const auto server = RegistrationAuthority::create(config, ca::KeyEncryptionKey::from_bytes(Bytes(32, 9)).value(),
+                                                    *pool, clock, metrics)
+                          .value();
+  ASSERT_TRUE(server->initialise_deployment().ok());
+  const TrustAnchors strict{*server};
+
+  EXPECT_EQ(told(strict.create(acme.admin, acme.id, request(pem_of(root_) + pem_of(plant)))), "trust_anchor.key_weak");
+  EXPECT_EQ(told(strict.create(acme.admin, acme.id, request(pem_of(plant)))), "trust_anchor.key_weak");
+  EXPECT_EQ(told(strict.create(acme.admin, acme.id, request(pem_of(root_)))), "ok");
+}
+
+// Edges hold what is revoked: what they could not take is refused before, not dropped on the way.
+TEST_F(TrustAnchorTest, SoManyCertificatesAreRevokedAndNoMore) {
+  const IssuerId anchor = anchored(acme, root_);
+  database.execute(
+      "INSERT INTO muster.external_revocations (tenant_id, anchor_id, certificate_id, revoked_at) SELECT '" +
+      acme.id.text() + "', '" + anchor.text() + "', sha256(n::text::bytea), now() FROM generate_series(1, 99999) AS n");
+  const auto revoke = [&](const std::string& name) {
+    return told(anchors().revoke(acme.admin, acme.id, anchor, pem_of(make_certificate({.common_name = name}, &root_))));
+  };
+  const Credential last = make_certificate({.common_name = "last"}, &root_);
+  const auto again = [&] { return told(anchors().revoke(acme.admin, acme.id, anchor, pem_of(last))); };
+  EXPECT_EQ(again(), "ok");
+  EXPECT_EQ(again(), "ok") << "it is there already";
+  EXPECT_EQ(revoke("one-more"), "crl.too_many_entries");
+  EXPECT_EQ(database.execute("SELECT count(*) FROM muster.external_revocations"), "100000");
+  EXPECT_TRUE(is_with_edges(anchor));
 }
 
 TEST_F(TrustAnchorTest, ATenantHasRoomForSoManyAndSoManyOfOneName) {
