@@ -14,6 +14,14 @@ import uuid
 import pki
 from lab import Lab, run_story, wait_until
 
+# A copy of a certificate under another id, and a group of the log that has it, but behind the log's end.
+UNLOGGED = """INSERT INTO muster.certificates (id, tenant_id, device_id, issuer_id, serial, spki_sha256, not_before,
+  not_after, crl_shard, profile, certificate)
+SELECT sha256('unlogged'), tenant_id, device_id, issuer_id, decode(repeat('41', 20), 'hex'), spki_sha256, not_before,
+  not_after, crl_shard, profile, certificate FROM muster.certificates WHERE status = 'active' LIMIT 1;
+INSERT INTO muster.transparency_groups (first_index, tenant_id, created_at, seed, entries, certificate_ids)
+SELECT h.size + 1000, c.tenant_id, c.created_at, sha256('later'), sha256('entry'), c.id
+FROM muster.transparency_head AS h, muster.certificates AS c WHERE c.id = sha256('unlogged')"""
 REQUESTS = 600
 BATCH = 100
 THREADS = 6
@@ -163,6 +171,13 @@ def tampering(check, lab):
     check(changed.returncode != 0, "a changed leaf is found", changed.stdout + changed.stderr)
     lab.sql(f"UPDATE muster.transparency_groups SET entries = decode('{kept}', 'hex') WHERE first_index = 0")
     check(verify(lab).returncode == 0, "put back, the log is sound again")
+    sql(lab, UNLOGGED)
+    claimed = verify(lab)
+    check(claimed.returncode != 0 and "not in the log" in claimed.stdout + claimed.stderr,
+          "an active certificate that is only said to come later in the log is missed", claimed.stdout + claimed.stderr)
+    sql(lab, "DELETE FROM muster.transparency_groups WHERE seed = sha256('later');"
+             " DELETE FROM muster.certificates WHERE id = sha256('unlogged')")
+    check(verify(lab).returncode == 0, "without it the log is sound")
     lab.enrol("acme", "and-another")
     with open(os.path.join(lab.folder, "log-state.json"), encoding="ascii") as file:
         state = json.load(file)
