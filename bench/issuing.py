@@ -1,12 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benchmarks of issuing share: batches of new devices, and the cores that server and database have."""
 import json
+import os
+import shutil
 import time
 
 import harness
+import lab as e2e
 import pki
 
 SERVER_CORE, DATABASE_CORE = "0", "1"
+
+
+def start_lab(options, name):
+    """A deployment of its own with the tenant "bench"; what an earlier run left of it is removed."""
+    folder = os.path.join(options.work, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    lab = e2e.Lab(folder=folder)
+    try:
+        lab.start()
+        lab.create_tenant("bench")
+    except BaseException:
+        lab.close()
+        raise
+    return lab
 
 
 def run_sql(lab, statement):
