@@ -123,29 +123,6 @@ Result<std::vector<Sha256>> consistency_proof(std::uint64_t old_size, std::uint6
   return proof;
 }
 
-bool verify_inclusion(const Sha256& leaf, std::uint64_t index, std::uint64_t size, std::span<const Sha256> proof,
-                      const Sha256& root) {
-  if (index >= size) return false;
-  std::uint64_t at = index;
-  std::uint64_t last = size - 1;
-  Sha256 hash = leaf;
-  for (const Sha256& sibling : proof) {
-    if (last == 0) return false;
-    if ((at & 1) != 0 || at == last) {
-      hash = merkle_node(sibling, hash);
-      while ((at & 1) == 0 && at != 0) {
-        at >>= 1;
-        last >>= 1;
-      }
-    } else {
-      hash = merkle_node(hash, sibling);
-    }
-    at >>= 1;
-    last >>= 1;
-  }
-  return last == 0 && hash == root;
-}
-
 bool verify_consistency(const TreeHead& old_head, const TreeHead& head, std::span<const Sha256> proof) {
   if (old_head.size > head.size) return false;
   if (old_head.size == head.size) return proof.empty() && old_head.root == head.root;

@@ -53,13 +53,11 @@ Result<std::vector<Sha256>> inclusion_proof(std::uint64_t index, std::uint64_t s
 Result<std::vector<Sha256>> consistency_proof(std::uint64_t old_size, std::uint64_t size, const NodeSource& nodes);
 Result<Sha256> tree_root(std::uint64_t size, const NodeSource& nodes);
 
-// RFC 9162 §2.1.3.2 and §2.1.4.2.
-bool verify_inclusion(const Sha256& leaf, std::uint64_t index, std::uint64_t size, std::span<const Sha256> proof,
-                      const Sha256& root);
 struct TreeHead {
   std::uint64_t size = 0;
   Sha256 root{};
 };
+// RFC 9162 §2.1.4.2. Proofs of inclusion are checked by those who hold certificates (docs/formats/transparency.md).
 bool verify_consistency(const TreeHead& old_head, const TreeHead& head, std::span<const Sha256> proof);
 
 // MerkleGroup appends a group of leaves and proves them in the tree that ends with the group, from memory alone.

@@ -9,6 +9,7 @@
 #include "enroll/transparency_reader.h"
 #include "integration/enroll/enroll_lab.h"
 #include "registry/reasons.h"
+#include "support/inclusion.h"
 
 namespace muster::enroll {
 namespace {
@@ -47,7 +48,7 @@ class Transparency : public EnrollLab {
     const auto head = ca::open_checkpoint(key(), *log.checkpoint);
     const Sha256 entry = ca::log_entry(log.blinding, {tenant.id, issuer_of(tenant), certificate});
     return head.ok() && head->size == log.size &&
-           ca::verify_inclusion(ca::merkle_leaf(entry), log.index, log.size, log.proof, head->root);
+           test_support::verify_inclusion(ca::merkle_leaf(entry), log.index, log.size, log.proof, head->root);
   }
 };
 

@@ -8,9 +8,12 @@
 #include "ca/checkpoint.h"
 #include "ca/reasons.h"
 #include "core/encoding.h"
+#include "support/inclusion.h"
 
 namespace muster::ca {
 namespace {
+
+using test_support::verify_inclusion;
 
 // The leaves and roots that implementations of RFC 6962 test with.
 const std::vector<std::string> kEntries = {
