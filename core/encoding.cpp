@@ -19,20 +19,32 @@ int hex_value(char c) {
   return -1;
 }
 
+// The value of each character; kNoDigit: it is none.
+constexpr std::uint8_t kNoDigit = 64;
+constexpr std::array<std::uint8_t, 256> kBase64Values = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(kNoDigit);
+  for (std::uint8_t digit = 0; digit < kNoDigit; ++digit) values[static_cast<unsigned char>(kBase64[digit])] = digit;
+  return values;
+}();
+
 enum class Padding { kNo, kYes };
 
 std::string encode_base64(BytesView bytes, std::string_view alphabet, Padding padding) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = bytes.size() - i;
-    const unsigned group = (unsigned{bytes[i]} << 16) | (left > 1 ? unsigned{bytes[i + 1]} << 8 : 0U) |
-                           (left > 2 ? unsigned{bytes[i + 2]} : 0U);
-    out += alphabet[(group >> 18) & 63];
-    out += alphabet[(group >> 12) & 63];
-    if (left > 1) out += alphabet[(group >> 6) & 63];
-    if (left > 2) out += alphabet[group & 63];
-    if (padding == Padding::kYes && left < 3) out.append(3 - left, '=');
+  std::string out((bytes.size() + 2) / 3 * 4, '=');
+  char* at = out.data();
+  const auto put = [&](unsigned digit) { *at++ = alphabet[digit & 63]; };
+  std::size_t i = 0;
+  for (; i + 3 <= bytes.size(); i += 3) {
+    const unsigned group = (unsigned{bytes[i]} << 16) | (unsigned{bytes[i + 1]} << 8) | unsigned{bytes[i + 2]};
+    for (const int shift : {18, 12, 6, 0}) put(group >> shift);
+  }
+  if (const std::size_t left = bytes.size() - i; left > 0) {
+    const unsigned group = (unsigned{bytes[i]} << 16) | (left > 1 ? unsigned{bytes[i + 1]} << 8 : 0U);
+    put(group >> 18);
+    put(group >> 12);
+    if (left > 1) put(group >> 6);
+    if (padding == Padding::kNo) out.resize(static_cast<std::size_t>(at - out.data()));
   }
   return out;
 }
@@ -100,9 +112,9 @@ Result<Bytes> from_base64(std::string_view text) {
       ++padding;
       continue;
     }
-    const std::size_t digit = kBase64.find(c);
-    if (digit == std::string_view::npos || padding > 0) return invalid;
-    group = group << 6 | static_cast<unsigned>(digit);
+    const unsigned digit = kBase64Values[static_cast<unsigned char>(c)];
+    if (digit == kNoDigit || padding > 0) return invalid;
+    group = group << 6 | digit;
     if (++digits == 4) {
       out.push_back(static_cast<std::uint8_t>(group >> 16));
       out.push_back(static_cast<std::uint8_t>(group >> 8));
