@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A company keeps its own PKI: proof that a CA is its own, devices by path, its CRLs, self-registration, and attacks."""
+import dataclasses
+import json
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -259,6 +262,103 @@ def registrations_refused(lab):
     return sum('"registration judged"' in line and '"registered":"false"' in line for line in read(log).splitlines())
 
 
+class AnchorCommands:
+    """`muster trust-anchor` as an operator types it."""
+
+    def __init__(self, lab):
+        self.lab = lab
+
+    def run(self, *arguments):
+        return self.lab.muster("trust-anchor", *arguments, "--folder", self.lab.folder)
+
+    def __call__(self, *arguments):
+        """What it prints as JSON."""
+        done = self.run(*arguments)
+        if done.returncode != 0:
+            raise RuntimeError(f"muster trust-anchor {arguments}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def refused(self, *arguments):
+        """What it complains of."""
+        done = self.run(*arguments)
+        return done.stderr if done.returncode != 0 else None
+
+
+def commands(check, lab):
+    """A CA becomes an anchor of two tenants, by commands alone; returns them, the anchors' ids and the device of both."""
+    anchor, shared, ids = AnchorCommands(lab), Ca(lab.base, "Shared Root"), {}
+    proof = lambda made: shared.issue(f"proof-{os.urandom(4).hex()}", "/CN=" + made["verification"]["code"])[1]  # noqa: E731
+    for tenant in ("acme", "beta"):
+        made = anchor("add", tenant, shared.pem, "--device-id-from", "cn")
+        ids[tenant] = made["id"]
+        early = proof(made)
+        again = anchor("new-code", tenant, made["id"])
+        check("proof_code_differs" in (anchor.refused("verify", tenant, made["id"], early) or ""),
+              f"{tenant}: after muster trust-anchor new-code the first code is good no longer")
+        check(anchor("verify", tenant, made["id"], proof(again))["status"] == "active", "and the new one is")
+        check(anchor("bind", tenant, made["id"], "meter-1", "--create")["device"] == "meter-1", "a device is bound")
+    acme = ids["acme"]
+    listed = anchor.run("list", "acme").stdout
+    check(acme in listed and "active" in listed, "list names the anchor", listed)
+    check("meter-1" in anchor.run("devices", "acme", acme).stdout, "devices names the device")
+    anchor("bind", "acme", acme, "meter-2", "--create")
+    anchor("unbind", "acme", acme, "meter-2")
+    check("meter-2" not in anchor.run("devices", "acme", acme).stdout, "unbind takes one away")
+
+    check("nothing to set" in (anchor.refused("crl-source", "acme", acme) or ""), "crl-source alone sets nothing")
+    anchor("crl-source", "acme", acme, "--url", "http://crl.example/shared.crl", "--fetch-seconds", "900",
+           "--expired-crl", "last-known-good")
+    shown = anchor("show", "acme", acme)
+    check(shown["crl"]["url"] == "http://crl.example/shared.crl" and shown["crl"]["fetch_seconds"] == 900
+          and shown["expired_crl"] == "last-known-good", "crl-source sets all three", shown)
+    anchor("crl-source", "acme", acme, "--url", "none")
+    shown = anchor("show", "acme", acme)
+    check(not shown["crl"]["url"] and shown["crl"]["fetch_seconds"] == 900, "and takes the URL away alone", shown)
+    victim = shared.issue("victim-2")[1]
+    shared.crl(victim)
+    check(anchor("crl", "acme", acme, os.path.join(shared.folder, "crl.pem"))["entries"] == 1, "crl uploads a file")
+    check("upload" in anchor.run("crls", "acme", acme).stdout, "and crls lists it")
+
+    check(anchor.refused("self-registration", "acme", acme, "perhaps") is not None, "self-registration is on or off")
+    anchor("self-registration", "acme", acme, "on", "--max-devices", "3", "--devices-per-minute", "7", "--group", "meters",
+           "--deny", "x-*", "--deny", "bad")
+    anchor("self-registration", "acme", acme, "off")
+    shown = anchor("show", "acme", acme)["self_registration"]
+    check(shown == {"enabled": False, "max_devices": 3, "devices_per_minute": 7, "group": "meters",
+                    "denied": ["x-*", "bad"]}, "what is not named stays", shown)
+    return anchor, ids, shared.device("acme", "meter-1")
+
+
+def by_server_name(check, lab, anchor, ids, device):
+    """`muster up` sets plugin_opt_server_name_suffix and gives the broker a name for each tenant."""
+    other = dataclasses.replace(device, tenant="beta")
+    lab.connect(device, timeout=30, server_name="acme.muster.internal").disconnect()
+    lab.connect(other, timeout=30, server_name="beta.muster.internal").disconnect()
+    check(True, "one CA of two tenants: the TLS server name picks the tenant")
+    check(lab.refusal(device) is not None, "without a name nobody knows which one is meant")
+    check(lab.refusal(device, server_name="beta.muster.internal") is not None, "the name does not make it the other's")
+    check(lab.refusal(device, server_name="gamma.muster.internal") is not None, "nor a third one's")
+    context = ssl.create_default_context(cafile=lab.pki_file("infrastructure-root.pem"))
+    context.load_cert_chain(device.certificate_file, device.key_file)
+    for name in ("acme.muster.internal", "localhost"):
+        with socket.create_connection(("127.0.0.1", lab.port("mqtt")), 10) as plain:
+            with context.wrap_socket(plain, server_hostname=name) as tls:
+                check(tls.version() is not None, f"the broker's certificate is good for {name}")
+
+    client = lab.connect(device, server_name="acme.muster.internal")
+    client.ping()
+    anchor("revoke", "acme", ids["acme"], device.certificate_file)
+    check(client.wait_closed(10) is not None, "muster trust-anchor revoke cuts the one certificate")
+    client = lab.connect(other, server_name="beta.muster.internal")
+    client.ping()
+    check(True, "in one tenant, not in the other")
+    anchor("set", "beta", ids["beta"], "suspended")
+    check(client.wait_closed(10) is not None, "set suspended cuts the other's")
+    for tenant in ("acme", "beta"):
+        anchor("delete", tenant, ids[tenant])
+        check("not_found" in (anchor.refused("show", tenant, ids[tenant]) or ""), f"delete ends the anchor of {tenant}")
+
+
 def end(check, lab, path, device):
     client = lab.connect(device)
     client.ping()
@@ -295,6 +395,8 @@ def story(check):
         statuses(check, lab, path, device)
         crls(check, lab, path, root, plant)
         self_registration(check, lab, path, plant)
+        anchor, ids, meter = commands(check, lab)
+        by_server_name(check, lab, anchor, ids, meter)
         end(check, lab, path, device)
 
 
