@@ -16,6 +16,7 @@
 #include "enroll/claim_ledger.h"
 #include "enroll/cpu_turns.h"
 #include "enroll/device_enrolment_item.h"
+#include "enroll/external_device.h"
 #include "enroll/profiles.h"
 #include "enroll/reasons.h"
 #include "enroll/reenrolment.h"
@@ -113,10 +114,18 @@ Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
     return refuse(ErrorCode::kFailedPrecondition, reasons::kTenantInactive);
   }
   tenant_name_ = tenant.name;
+  std::vector<std::size_t> renewals;
+  std::vector<std::size_t> others;
+  for (const std::size_t i : indices) {
+    (items_[i].request.caller.role == CallerRole::kDevice ? renewals : others).push_back(i);
+  }
   MUSTER_TRY_VOID(admit_claims(tx, indices));
+  // Before a device is registered: what cannot be built leaves none. A renewal's profile is that of the certificate it
+  // was asked with, which authorise finds.
+  MUSTER_TRY_VOID(build_all(tx, others));
   MUSTER_TRY_VOID(find_or_create_devices(tx, indices));
   MUSTER_TRY_VOID(authorise(tx, indices));
-  MUSTER_TRY_VOID(build_all(tx, indices));
+  MUSTER_TRY_VOID(build_all(tx, renewals));
   MUSTER_TRY_VOID(widen_shards(tx, indices));
   std::vector<registry::CertificateIntent> intents;
   for (const std::size_t i : indices) {
@@ -247,16 +256,14 @@ Result<void> DeviceEnrolment::create_missing(db::Transaction& tx, Indices indice
 }
 
 Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
-  std::vector<DeviceId> devices;
   std::vector<std::size_t> chosen;
   for (const std::size_t i : indices) {
-    if (!items_[i].alive()) continue;
-    devices.push_back(items_[i].device->id);
-    chosen.push_back(i);
+    if (items_[i].alive()) chosen.push_back(i);
   }
   if (chosen.empty()) return {};
   MUSTER_TRY_VOID(find_listed(tx, chosen));
-  MUSTER_TRY(const auto counts, registry::count_certificates(tx, tenant_, devices));
+  MUSTER_TRY_VOID(find_proved(tx, chosen));
+  MUSTER_TRY(const auto counts, count_earlier(tx, chosen));
   MUSTER_TRY_VOID(find_old_keys(tx, chosen, counts));
   std::set<DeviceId> in_this_group;
   for (std::size_t n = 0; n < chosen.size(); ++n) {
@@ -264,6 +271,40 @@ Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
     const bool another_before = !in_this_group.insert(item.device->id).second;
     const auto allowed = authorise_one(tx, item, counts[n] + (another_before ? 1 : 0));
     if (!allowed.ok()) item.refusal = allowed.error();
+  }
+  return {};
+}
+
+// One count for each, in order. A device that this transaction registers has no certificate, and nobody else sees it.
+Result<std::vector<std::size_t>> DeviceEnrolment::count_earlier(db::Transaction& tx, Indices chosen) {
+  std::vector<DeviceId> devices;
+  for (const std::size_t i : chosen) {
+    if (!items_[i].made_device) devices.push_back(items_[i].device->id);
+  }
+  std::vector<std::size_t> counts(chosen.size());
+  if (devices.empty()) return counts;
+  MUSTER_TRY(const auto counted, registry::count_certificates(tx, tenant_, devices));
+  auto next = counted.begin();
+  for (std::size_t n = 0; n < chosen.size(); ++n) {
+    if (!items_[chosen[n]].made_device) counts[n] = *next++;
+  }
+  return counts;
+}
+
+// Asks once for the whole group about the certificates that devices prove themselves by.
+Result<void> DeviceEnrolment::find_proved(db::Transaction& tx, Indices chosen) {
+  std::vector<Sha256> ids;
+  for (const std::size_t i : chosen) {
+    const Caller& caller = items_[i].request.caller;
+    if (caller.role == CallerRole::kDevice && caller.device_certificate_id)
+      ids.push_back(*caller.device_certificate_id);
+  }
+  if (ids.empty()) return {};
+  MUSTER_TRY(const auto rows, registry::find_certificates(tx, tenant_, ids, context_.clock.now()));
+  for (const std::size_t i : chosen) {
+    const Caller& caller = items_[i].request.caller;
+    if (caller.role != CallerRole::kDevice || !caller.device_certificate_id) continue;
+    if (const auto row = rows.find(*caller.device_certificate_id); row != rows.end()) items_[i].proved = row->second;
   }
   return {};
 }
@@ -308,19 +349,29 @@ Result<void> DeviceEnrolment::authorise_one(db::Transaction& tx, Item& item, std
   if (factory && earlier > 0) {
     return refuse(ErrorCode::kPermissionDenied, reasons::kFactoryFirstOnly);
   }
-  if (caller.role == CallerRole::kDevice) {
-    MUSTER_TRY(auto proved, require_renewable_certificate(tx, caller, item.device->id, context_.clock.now()));
-    const std::string own = proved.empty() ? std::string(kDeviceProfile) : std::move(proved);
-    // A device that names no profile stays in its own; any other would be a longer life for the asking.
-    if (item.profile != kDeviceProfile && item.profile != own) {
-      return refuse(ErrorCode::kPermissionDenied, reasons::kProfileForbidden);
-    }
-    item.profile = own;
-  }
+  if (caller.role == CallerRole::kDevice) MUSTER_TRY_VOID(authorise_renewal(tx, item));
   if (item.claim) {
     const auto objection = claim_objection(*item.claim, *item.device, earlier);
     if (!objection.empty()) return refuse(ErrorCode::kPermissionDenied, objection);
   }
+  return {};
+}
+
+Result<void> DeviceEnrolment::authorise_renewal(db::Transaction& tx, Item& item) const {
+  const Caller& caller = item.request.caller;
+  const UtcTime now = context_.clock.now();
+  std::string own(kDeviceProfile);
+  if (caller.external_chain.empty()) {
+    MUSTER_TRY_VOID(require_renewable_certificate(tx, caller, item.device->id, item.proved, now));
+    own = item.proved->profile;
+  } else {
+    MUSTER_TRY_VOID(require_external_device(tx, caller, item.device->id, now));
+  }
+  // A device that names no profile stays in its own; any other would be a longer life for the asking.
+  if (item.profile != kDeviceProfile && item.profile != own) {
+    return refuse(ErrorCode::kPermissionDenied, reasons::kProfileForbidden);
+  }
+  item.profile = std::move(own);
   return {};
 }
 

@@ -62,7 +62,10 @@ class DeviceEnrolment {
   Result<void> find_or_create_devices(db::Transaction& tx, Indices indices);
   Result<void> create_missing(db::Transaction& tx, Indices indices);
   Result<void> authorise(db::Transaction& tx, Indices indices);
+  Result<std::vector<std::size_t>> count_earlier(db::Transaction& tx, Indices chosen);
+  Result<void> find_proved(db::Transaction& tx, Indices chosen);
   Result<void> authorise_one(db::Transaction& tx, Item& item, std::size_t earlier);
+  Result<void> authorise_renewal(db::Transaction& tx, Item& item) const;
   Result<void> find_old_keys(db::Transaction& tx, Indices chosen, std::span<const std::size_t> counts);
   Result<void> find_listed(db::Transaction& tx, Indices chosen);
   Result<void> build_all(db::Transaction& tx, Indices indices);

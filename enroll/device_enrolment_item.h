@@ -10,6 +10,7 @@
 #include "enroll/active_profile.h"
 #include "enroll/claim_ledger.h"
 #include "enroll/device_enrolment.h"
+#include "registry/certificate_store.h"
 #include "registry/device_store.h"
 #include "x509/certificate.h"
 
@@ -28,6 +29,7 @@ struct DeviceEnrolment::Item {
     profile = request.profile;
     active.reset();
     made_device = false;
+    proved.reset();
   }
   bool alive() const { return !refusal.has_value(); }
   bool may_create() const {
@@ -43,12 +45,13 @@ struct DeviceEnrolment::Item {
   PreparedRequest request;
   std::optional<Error> refusal;
   std::optional<registry::Device> device;
-  std::optional<registry::Claim> claim;  // kClaim: once it was admitted
-  bool on_allow_list = false;            // of the factory's token
-  bool made_device = false;              // transaction 1 registered it for this request
-  std::string profile;                   // it is issued under: a device's is that of its certificate
-  std::optional<ActiveProfile> active;   // with the issuer whose certificate was built
-  std::string old_key;                   // SPKI hash of the device's newest certificate so far
+  std::optional<registry::Claim> claim;            // kClaim: once it was admitted
+  bool on_allow_list = false;                      // of the factory's token
+  bool made_device = false;                        // transaction 1 registered it for this request
+  std::optional<registry::CertificateRow> proved;  // kDevice: the certificate of ours that the caller proved
+  std::string profile;                             // it is issued under: a device's is that of its certificate
+  std::optional<ActiveProfile> active;             // with the issuer whose certificate was built
+  std::string old_key;                             // SPKI hash of the device's newest certificate so far
   Bytes serial;
   std::uint32_t crl_shard = 0;
   Bytes tbs;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enroll/reenrolment.h"
 
-#include "enroll/external_device.h"
 #include "enroll/reasons.h"
 #include "registry/est_settings_store.h"
 
@@ -18,22 +17,14 @@ Result<bool> may_reenroll_expired(db::Transaction& tx, const registry::Certifica
   return newer.items.empty();
 }
 
-Result<std::string> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
-                                                  UtcTime now) {
-  if (!caller.external_chain.empty()) {
-    MUSTER_TRY_VOID(require_external_device(tx, caller, device, now));
-    return std::string();
-  }
+Result<void> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
+                                           const std::optional<registry::CertificateRow>& own, UtcTime now) {
   const Error forbidden{ErrorCode::kPermissionDenied, reasons::kCallerForbidden, {}};
   const bool claims = caller.role == CallerRole::kDevice && caller.tenant && caller.device == device;
-  if (!claims || !caller.device_certificate_id) return forbidden;
-  auto row = registry::get_certificate(tx, *caller.tenant, *caller.device_certificate_id, now);
-  if (!row.ok()) return row.error().code == ErrorCode::kNotFound ? forbidden : row.error();
-  if (row->device_id != device) return forbidden;
-  if (row->status == registry::CertificateStatus::kActive) return std::move(row->profile);
-  MUSTER_TRY(const bool allowed, may_reenroll_expired(tx, *row, now));
-  if (!allowed) return forbidden;
-  return std::move(row->profile);
+  if (!claims || !own || own->id != caller.device_certificate_id || own->device_id != device) return forbidden;
+  if (own->status == registry::CertificateStatus::kActive) return {};
+  MUSTER_TRY(const bool allowed, may_reenroll_expired(tx, *own, now));
+  return allowed ? Result<void>{} : forbidden;
 }
 
 }  // namespace muster::enroll

@@ -4,6 +4,8 @@
 // stated time, one that has expired.
 #pragma once
 
+#include <optional>
+
 #include "core/id.h"
 #include "core/result.h"
 #include "core/time.h"
@@ -18,10 +20,10 @@ namespace muster::enroll {
 // found is of no use). Scope: the tenant's.
 Result<bool> may_reenroll_expired(db::Transaction& tx, const registry::CertificateRow& row, UtcTime now);
 
-// The caller is `device` itself and proved a certificate of it that is active or passes may_reenroll_expired, or one of
-// its tenant's own PKI (external_device.h).
+// The caller is `device` itself and proved `own`, a certificate of it that is active or passes may_reenroll_expired.
+// `own`: the row of the caller's device_certificate_id, as this transaction sees it; empty: there is none.
 // Scope: the tenant's. Reason: enroll.caller_forbidden.
-Result<std::string> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
-                                                  UtcTime now);
+Result<void> require_renewable_certificate(db::Transaction& tx, const Caller& caller, const DeviceId& device,
+                                           const std::optional<registry::CertificateRow>& own, UtcTime now);
 
 }  // namespace muster::enroll

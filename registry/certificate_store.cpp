@@ -27,13 +27,12 @@ constexpr EnumNames<CertificateStatus, 3> kStatusNames{{{CertificateStatus::kAct
                                                         {CertificateStatus::kRevoked, "revoked"},
                                                         {CertificateStatus::kExpired, "expired"}}};
 
-std::string select_certificates(const char* der) {
+std::string select_certificates(const char* der, const std::string& from = "muster.certificates") {
   return std::string(
              "SELECT c.id, c.serial, c.tenant_id, c.device_id, d.name, c.issuer_id, c.status, c.spki_sha256,"
              " c.not_before, c.not_after, c.revoked_at, c.revocation_reason, c.crl_shard, ") +
-         der +
-         ", c.profile"
-         " FROM muster.certificates AS c"
+         der + ", c.profile FROM " + from +
+         " AS c"
          " JOIN muster.devices AS d ON d.tenant_id = c.tenant_id AND d.id = c.device_id ";
 }
 const std::string kSelect = select_certificates("c.certificate");
@@ -57,6 +56,12 @@ const std::string kListWhere =
     " AND ($6::timestamptz IS NULL OR (c.not_after, c.id) > ($6::timestamptz, $7::bytea))"
     " ORDER BY c.not_after, c.id LIMIT $8::bigint";
 const std::string kSelectBrief = select_certificates("''::bytea");
+// OFFSET 0 makes it one index look-up an id (device_store.cpp).
+const db::Statement kFindMany{
+    "find_certificates",
+    select_certificates("''::bytea",
+                        "unnest($2::bytea[]) AS u (id) CROSS JOIN LATERAL (SELECT v.* FROM muster.certificates AS v"
+                        " WHERE v.id = u.id AND v.tenant_id = $1::uuid OFFSET 0)")};
 const db::Statement kList{"list_certificates", kSelectBrief + "WHERE c.tenant_id = $1::uuid" + kListWhere};
 // A statement of its own: it has its own index.
 const db::Statement kListOfDevice{
@@ -183,6 +188,20 @@ Result<std::optional<CertificateRow>> find_certificate(db::Transaction& tx, cons
 Result<std::optional<CertificateRow>> find_certificate_by_serial(db::Transaction& tx, const IssuerId& issuer,
                                                                  BytesView serial, UtcTime now) {
   return first(db::run(tx, kFindBySerial, {issuer, serial}), now);
+}
+
+Result<std::map<Sha256, CertificateRow>> find_certificates(db::Transaction& tx, const TenantId& tenant,
+                                                           std::span<const Sha256> ids, UtcTime now) {
+  db::Array wanted(db::ElementType::kBytes);
+  for (const Sha256& id : ids) wanted.add(id);
+  MUSTER_TRY(const auto rows, db::run(tx, kFindMany, {tenant, wanted}));
+  std::map<Sha256, CertificateRow> found;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CertificateRow row = read(rows[i], now);
+    const Sha256 id = row.id;
+    found.emplace(id, std::move(row));
+  }
+  return found;
 }
 
 Result<Page<CertificateRow>> list_certificates(db::Transaction& tx, const TenantId& tenant,

@@ -104,6 +104,10 @@ Result<std::optional<CertificateRow>> find_certificate(db::Transaction& tx, cons
 Result<std::optional<CertificateRow>> find_certificate_by_serial(db::Transaction& tx, const IssuerId& issuer,
                                                                  BytesView serial, UtcTime now);
 
+// Those of the tenant that are there, without their DER.
+Result<std::map<Sha256, CertificateRow>> find_certificates(db::Transaction& tx, const TenantId& tenant,
+                                                           std::span<const Sha256> ids, UtcTime now);
+
 struct CertificateFilter {  // absent: any
   std::optional<DeviceId> device_id;
   std::optional<CertificateStatus> status;

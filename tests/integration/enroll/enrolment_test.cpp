@@ -90,6 +90,26 @@ TEST_F(Enrolment, DeviceRenewsWithItsOwnActiveCertificateOnly) {
   EXPECT_EQ(reason_of(authority->enroll(device, request(acme, "pump-7", third))), "enroll.caller_forbidden");
 }
 
+// One look-up for the group, a judgement for each.
+TEST_F(Enrolment, InAGroupADeviceStillRenewsOnlyItself) {
+  const DeviceKey first, other;
+  const auto issued = authority->enroll(acme.admin, request(acme, "pump-7", first)).value();
+  const auto neighbour = authority->enroll(acme.admin, request(acme, "pump-8", other)).value();
+  const std::vector<DeviceKey> keys(3);
+  const std::vector<EnrollRequest> asked{request(acme, "pump-7", keys[0]), request(acme, "pump-8", keys[1])};
+  const auto by_itself = authority->enroll_batch(as_device(acme, "pump-7", issued), asked);
+  EXPECT_EQ(reason_of(by_itself[0]), "issued");
+  EXPECT_EQ(reason_of(by_itself[1]), "enroll.caller_forbidden");
+
+  Caller thief = as_device(acme, "pump-7", issued);
+  thief.device_certificate_id = neighbour.id;  // of the tenant, but not of the device
+  EXPECT_EQ(reason_of(authority->enroll(thief, request(acme, "pump-7", keys[2]))), "enroll.caller_forbidden");
+  thief.device_certificate_id = Sha256{};
+  EXPECT_EQ(reason_of(authority->enroll(thief, request(acme, "pump-7", keys[2]))), "enroll.caller_forbidden");
+  thief.device_certificate_id.reset();
+  EXPECT_EQ(reason_of(authority->enroll(thief, request(acme, "pump-7", keys[2]))), "enroll.caller_forbidden");
+}
+
 TEST_F(Enrolment, AuditOfASecondCertificateShowsOldAndNewKey) {
   const DeviceKey first, second;
   ASSERT_TRUE(authority->enroll(acme.admin, request(acme, "pump-7", first)).ok());

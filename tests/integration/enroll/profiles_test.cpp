@@ -91,6 +91,25 @@ TEST_F(ProfilesTest, KeyAlgorithmsAreEnforced) {
   EXPECT_EQ(reason_of(enrol(acme, "d", "strong")), "profile.key_not_allowed");
 }
 
+TEST_F(ProfilesTest, ARequestThatItsProfileRefusesLeavesNoDevice) {
+  ProfileChange change;
+  change.key_algorithms = std::vector<std::string>{"p-384"};
+  make(acme, "strong", change);
+  const std::vector<DeviceKey> keys(3);
+  std::vector<EnrollRequest> asked{request(acme, "unknown", keys[0]), request(acme, "weak", keys[1]),
+                                   request(acme, "good", keys[2])};
+  asked[0].profile = "nobody-made-it";
+  asked[1].profile = "strong";
+
+  const auto results = authority->enroll_batch(acme.factory, asked);
+
+  EXPECT_EQ(reason_of(results[0]), "enroll.profile_unknown");
+  EXPECT_EQ(reason_of(results[1]), "profile.key_not_allowed");
+  EXPECT_EQ(reason_of(results[2]), "issued");
+  EXPECT_EQ(reason_of(authority->enroll(acme.admin, asked[1])), "profile.key_not_allowed") << "nor alone";
+  EXPECT_EQ(database.execute("SELECT string_agg(name, ',') FROM muster.devices"), "good");
+}
+
 TEST_F(ProfilesTest, ADeviceStaysInItsProfile) {
   make(acme, "short", short_lived());
   make(acme, "other", {});
