@@ -171,12 +171,12 @@ def tampering(check, lab):
     check(changed.returncode != 0, "a changed leaf is found", changed.stdout + changed.stderr)
     lab.sql(f"UPDATE muster.transparency_groups SET entries = decode('{kept}', 'hex') WHERE first_index = 0")
     check(verify(lab).returncode == 0, "put back, the log is sound again")
-    sql(lab, UNLOGGED)
+    lab.sql(UNLOGGED)
     claimed = verify(lab)
     check(claimed.returncode != 0 and "not in the log" in claimed.stdout + claimed.stderr,
           "an active certificate that is only said to come later in the log is missed", claimed.stdout + claimed.stderr)
-    sql(lab, "DELETE FROM muster.transparency_groups WHERE seed = sha256('later');"
-             " DELETE FROM muster.certificates WHERE id = sha256('unlogged')")
+    lab.sql("DELETE FROM muster.transparency_groups WHERE seed = sha256('later')",
+            "DELETE FROM muster.certificates WHERE id = sha256('unlogged')")
     check(verify(lab).returncode == 0, "without it the log is sound")
     lab.enrol("acme", "and-another")
     with open(os.path.join(lab.folder, "log-state.json"), encoding="ascii") as file:
