@@ -28,6 +28,10 @@ constexpr std::size_t kChunk = 2 * (kMaxFrameBody + kFrameHeaderSize);
 constexpr std::size_t kSmallChunk = 256U << 10;
 
 Result<Bytes> read_at(int fd, std::uint64_t offset, std::size_t most) {
+  struct stat status {};
+  if (fstat(fd, &status) != 0) return Error{ErrorCode::kUnavailable, "wal.unreadable", std::strerror(errno)};
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  most = static_cast<std::size_t>(std::min<std::uint64_t>(most, size - std::min(size, offset)));
   Bytes bytes(most);
   std::size_t done = 0;
   while (done < most) {

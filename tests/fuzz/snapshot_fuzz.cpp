@@ -64,7 +64,8 @@ const std::string& scratch_path() {
 }
 
 void read_base(const muster::Bytes& file) {
-  const int fd = open(scratch_path().c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
+  unlink(scratch_path().c_str());  // ext4 writes a file that was truncated to the disk when it is closed
+  const int fd = open(scratch_path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const bool written = fd >= 0 && write(fd, file.data(), file.size()) == static_cast<ssize_t>(file.size());
   if (fd >= 0) close(fd);
   if (!written) std::abort();

@@ -64,7 +64,8 @@ void seal_header(Bytes& file) {
 
 void write_segment(std::uint64_t index, const Bytes& file) {
   const std::string path = scratch_folder() + "/" + edge::segment_name(kIncarnation, index, ".wal");
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  unlink(path.c_str());  // ext4 writes a file that was truncated to the disk when it is closed
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   const bool written = fd >= 0 && write(fd, file.data(), file.size()) == static_cast<ssize_t>(file.size());
   if (fd >= 0) close(fd);
   if (!written) std::abort();
