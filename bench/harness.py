@@ -223,12 +223,19 @@ class BareBroker:
         self.process.wait()
 
 
-def run_load(options, mode, manifest, port, **settings):
-    """Runs mqtt_load pinned to the load's core; returns its JSON."""
-    command = ["taskset", "-c", LOAD_CORE, os.path.join(options.binaries, "bench/mqtt_load"), mode, manifest, str(port)]
+def load_command(options, mode, manifest, port, *, niceness=0, **settings):
+    """mqtt_load, pinned to the load's core. `niceness`: of a load beside another one that is measured, so that what is
+    seen is the broker's doing and not the other generator's."""
+    command = ["nice", "-n", str(niceness), "taskset", "-c", LOAD_CORE, os.path.join(options.binaries, "bench/mqtt_load"),
+               mode, manifest, str(port)]
     for name, value in {"seconds": options.seconds, **settings}.items():
         command += ["--" + name.replace("_", "-"), str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return command
+
+
+def run_load(options, mode, manifest, port, **settings):
+    """Runs mqtt_load to its end; returns its JSON."""
+    done = subprocess.run(load_command(options, mode, manifest, port, **settings), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"mqtt_load failed: {done.stderr}")
     return json.loads(done.stdout)
