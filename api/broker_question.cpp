@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/broker_question.h"
 
+#include <charconv>
+#include <optional>
 #include <utility>
 
 #include "api/json_reader.h"
-#include "api/reasons.h"
 #include "core/encoding.h"
 #include "x509/certificate.h"
 
@@ -17,6 +18,24 @@ constexpr std::string_view kPemStart = "-----BEGIN ";
 std::string value_of(JsonReader& body, const std::string& name) {
   std::string value = body.nullable_string(name).value_or(std::nullopt).value_or("");
   return value == "undefined" ? std::string() : value;
+}
+
+std::uint32_t number_of(JsonReader& body, const std::string& name, std::uint32_t most, std::uint32_t unsaid) {
+  const std::string text = body.optional_scalar(name);
+  if (text.empty() || text == "undefined") return unsaid;
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || value > most) {
+    body.fail(name, "0 to " + std::to_string(most));
+  }
+  return value;
+}
+
+bool truth_of(JsonReader& body, const std::string& name, bool unsaid) {
+  const std::string text = body.optional_scalar(name);
+  if (text.empty() || text == "undefined") return unsaid;
+  if (text != "true" && text != "false") body.fail(name, "true or false");
+  return text == "true";
 }
 
 Result<std::vector<Bytes>> parse_blocks(std::string_view pem) {
@@ -42,8 +61,7 @@ Result<BrokerQuestion> read(JsonReader& body) {
   std::string certificate = value_of(body, "cert_pem");
   if (certificate.empty()) certificate = value_of(body, "certificate");
   if (question.client_id.empty()) body.fail("clientid", "the MQTT Client Identifier");
-  const auto finished = body.finish();
-  if (!finished.ok() && finished.error().reason != reasons::kFieldUnknown) return finished.error();
+  MUSTER_TRY_VOID(body.finish_loosely());
   if (!certificate.empty()) {
     MUSTER_TRY(question.chain, parse_certificates(certificate));
   }
@@ -62,8 +80,14 @@ Result<BrokerQuestion> read_authz_question(std::string_view text) {
   const std::string action = body.required_string("action");
   std::string topic = body.required_string("topic");
   if (action != "publish" && action != "subscribe") body.fail("action", "publish or subscribe");
+  TopicQuestion access;
+  access.access = action == "publish" ? TopicAccess::kPublish : TopicAccess::kSubscribe;
+  access.carried.qos = static_cast<std::uint8_t>(number_of(body, "qos", kAnyQos, kAnyQos));
+  const bool retain = truth_of(body, "retain", true);
+  access.retain = retain && access.access == TopicAccess::kPublish;
+  access.carried.payload = number_of(body, "payload_size", kAnyPayload, 0);
   MUSTER_TRY(BrokerQuestion question, read(body));
-  question.access = action == "publish" ? auth_plugin::OtherAccess::kPublish : auth_plugin::OtherAccess::kSubscribe;
+  question.access = access;
   question.topic = std::move(topic);
   return question;
 }

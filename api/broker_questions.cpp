@@ -15,6 +15,7 @@
 #include "api/reasons.h"
 #include "api/registry_view.h"
 #include "api/routes.h"
+#include "auth-plugin/other_broker.h"
 #include "core/encoding.h"
 #include "core/log.h"
 #include "registry/certificate_store.h"
@@ -110,16 +111,18 @@ Result<void> decide_authz(const Ask& ask, const BrokerQuestion& question) {
   const auto chain = views_of(question.chain);
   const UtcTime now = ask.context.clock.now();
   const auth_plugin::OtherClient client{chain, question.client_id, question.username};
+  TopicQuestion access = question.access;
+  access.topic = question.topic;
   return db::run_in_transaction(ask.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
     RegistryView view{tx, ask.asker.tenants, now};
     if (!chain.empty()) {
       MUSTER_TRY_VOID(view.load_issuers_for(chain.front()));
-      return settled(view, auth_plugin::decide_topic(broker_of(ask, view), client, *question.access, question.topic));
+      return settled(view, auth_plugin::decide_topic(broker_of(ask, view), client, access));
     }
     MUSTER_TRY(const auto device, find_by_name(tx, view, question.client_id, now));
-    return settled(view, auth_plugin::decide_topic_of_device(
-                             broker_of(ask, view), client, device ? device->id : DeviceId{},
-                             device ? device->certificates : std::vector<Sha256>{}, *question.access, question.topic));
+    return settled(view,
+                   auth_plugin::decide_topic_of_device(broker_of(ask, view), client, device ? device->id : DeviceId{},
+                                                       device ? device->certificates : std::vector<Sha256>{}, access));
   });
 }
 

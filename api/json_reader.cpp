@@ -109,6 +109,14 @@ std::int64_t JsonReader::required_integer(const std::string& name) {
   return value.value_or(0);
 }
 
+std::string JsonReader::optional_scalar(const std::string& name) {
+  const json* value = find(name);
+  if (value == nullptr || value->is_null()) return "";
+  if (value->is_string()) return optional_string(name).value_or("");
+  if (!value->is_number() && !value->is_boolean()) return fail(name, "a string, a number or a boolean"), "";
+  return value->dump();
+}
+
 std::optional<std::vector<std::string>> JsonReader::optional_strings(const std::string& name, std::size_t max_count) {
   const json* value = find(name);
   if (value == nullptr) return std::nullopt;
@@ -164,6 +172,10 @@ Result<void> JsonReader::finish() const {
       return Error{ErrorCode::kInvalidArgument, reasons::kFieldUnknown, "\"" + key.substr(0, 64) + "\""};
     }
   }
+  return finish_loosely();
+}
+
+Result<void> JsonReader::finish_loosely() const {
   if (fault_) return *fault_;
   return {};
 }

@@ -40,6 +40,8 @@ class JsonReader {
   std::optional<bool> optional_bool(const std::string& name);
   std::optional<std::int64_t> optional_integer(const std::string& name);
   std::int64_t required_integer(const std::string& name);
+  // A string, or a number or boolean as it is written in JSON; "" where it is null or absent.
+  std::string optional_scalar(const std::string& name);
   std::optional<std::vector<std::string>> optional_strings(const std::string& name, std::size_t max_count);
   std::optional<std::vector<std::pair<std::string, std::string>>> optional_string_map(const std::string& name,
                                                                                       std::size_t max_count);
@@ -50,6 +52,8 @@ class JsonReader {
   void fail(const std::string& name, const std::string& expected);
   // Reasons: request.field_invalid, request.field_unknown; the detail names the field.
   Result<void> finish() const;
+  // The same where fields that nobody asked for are let pass. Reason: request.field_invalid.
+  Result<void> finish_loosely() const;
 
  private:
   JsonReader(std::shared_ptr<const nlohmann::json> document, const nlohmann::json* object)

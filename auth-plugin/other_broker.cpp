@@ -47,9 +47,8 @@ Result<Session> open_session(const OtherBroker& broker, const IdentityState& sta
   return session;
 }
 
-Result<void> decide(const Session& session, OtherAccess access, std::string_view topic, UtcTime now) {
-  const auto kind = access == OtherAccess::kPublish ? AclAccess::kPublish : AclAccess::kSubscribe;
-  const std::string_view reason = decide_acl(session, {.access = kind, .topic = topic}, now);
+Result<void> decide(const Session& session, const TopicQuestion& question, UtcTime now) {
+  const std::string_view reason = decide_acl(session, question, now);
   return reason.empty() ? Result<void>() : refused(reason);
 }
 
@@ -61,15 +60,14 @@ Result<AdmittedClient> admit_client(const OtherBroker& broker, const OtherClient
   return AdmittedClient{session.principal, session.connection.certificate_id, session.connection.not_after};
 }
 
-Result<void> decide_topic(const OtherBroker& broker, const OtherClient& client, OtherAccess access,
-                          std::string_view topic) {
+Result<void> decide_topic(const OtherBroker& broker, const OtherClient& client, const TopicQuestion& question) {
   const IdentityState state = state_of(broker);
   MUSTER_TRY(const Session session, open_session(broker, state, client));
-  return decide(session, access, topic, broker.now);
+  return decide(session, question, broker.now);
 }
 
 Result<void> decide_topic_of_device(const OtherBroker& broker, const OtherClient& client, const DeviceId& device,
-                                    std::span<const Sha256> certificates, OtherAccess access, std::string_view topic) {
+                                    std::span<const Sha256> certificates, const TopicQuestion& question) {
   MUSTER_TRY_VOID(check_username(client));
   const IdentityState state = state_of(broker);
   const auto facts = broker.view.find_device(device);
@@ -92,7 +90,7 @@ Result<void> decide_topic_of_device(const OtherBroker& broker, const OtherClient
     session.connection.tenant_by_name = broker.tenant.has_value();
     session.connection.not_after = certificate->not_after;
     session.standing = standing_of(state, session);
-    if (session.standing.connection_refusal.empty()) return decide(session, access, topic, broker.now);
+    if (session.standing.connection_refusal.empty()) return decide(session, question, broker.now);
     refusal = session.standing.connection_refusal;
   }
   return refused(refusal);

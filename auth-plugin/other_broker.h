@@ -17,6 +17,7 @@
 #include "core/identity.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "core/topic_decision.h"
 #include "edge/identity_view.h"
 
 namespace muster::auth_plugin {
@@ -46,17 +47,14 @@ struct AdmittedClient {
 // that is not the device's, by which the other broker's rules could take it for another).
 Result<AdmittedClient> admit_client(const OtherBroker& broker, const OtherClient& client);
 
-enum class OtherAccess : std::uint8_t { kPublish, kSubscribe };
-
 // decide_topic decides about one Topic Name (publish) or Topic Filter (subscribe) of a client that admit_client would
 // let in now. Reasons: as admit_client, and the acl.* ones.
-Result<void> decide_topic(const OtherBroker& broker, const OtherClient& client, OtherAccess access,
-                          std::string_view topic);
+Result<void> decide_topic(const OtherBroker& broker, const OtherClient& client, const TopicQuestion& question);
 
 // The same for a broker that does not show the certificate again: the device must have at least one of `certificates`
 // (what the registry lists for it) with which it would be let in. Devices of a tenant's own PKI are refused
 // (connect.certificate_missing): which certificate they came with is not known here.
 Result<void> decide_topic_of_device(const OtherBroker& broker, const OtherClient& client, const DeviceId& device,
-                                    std::span<const Sha256> certificates, OtherAccess access, std::string_view topic);
+                                    std::span<const Sha256> certificates, const TopicQuestion& question);
 
 }  // namespace muster::auth_plugin

@@ -154,6 +154,36 @@ TEST_F(BrokerQuestions, TopicsAreDecidedByThePolicyOfTheDevice) {
   EXPECT_EQ(authz(broker, "acme/pump", "publish", "acme/pump/telemetry/t", pem(pump)), "acl.not_in_policy");
 }
 
+TEST_F(BrokerQuestions, WhatAMessageCarriesIsComparedWithThePolicy) {
+  const json rules = {
+      {{"action", "publish"}, {"topics", {"${tenant}/${device}/x"}}, {"max_qos", 1}, {"max_payload", 9}},
+      {{"action", "publish"}, {"topics", {"${tenant}/${device}/state"}}},
+      {{"action", "retain"}, {"topics", {"${tenant}/${device}/state"}}},
+      {{"action", "subscribe"}, {"topics", {"${tenant}/${device}/s"}}, {"max_qos", 0}}};
+  ASSERT_EQ(
+      send({acme.admin, ""}, "POST", acme.path + "/policies", json{{"name", "strict"}, {"rules", rules}}.dump()).status,
+      201);
+  ASSERT_EQ(send({acme.admin, ""}, "PATCH", acme.path + "/devices/pump", R"({"policy":"strict"})").status, 200);
+  const auto asked = [&](const std::string& action, const std::string& topic, const json& carried) {
+    json body{{"clientid", "acme/pump"}, {"action", action}, {"topic", topic}, {"cert_pem", pem(pump)}};
+    body.update(carried);
+    return send(broker, "POST", "/v1/authz", body.dump()).body().value("reason", "");
+  };
+
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"qos", 1}, {"retain", false}}), "");
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"qos", "2"}, {"retain", "false"}}), "acl.qos_not_allowed");
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"qos", 1}, {"retain", "true"}}), "acl.retain_not_allowed");
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"qos", 1}, {"retain", false}, {"payload_size", 10}}),
+            "acl.payload_too_large");
+  EXPECT_EQ(asked("publish", "acme/pump/state", {{"qos", 2}, {"retain", true}}), "");
+  EXPECT_EQ(asked("subscribe", "acme/pump/s", {{"qos", "0"}, {"retain", "undefined"}}), "");
+  EXPECT_EQ(asked("subscribe", "acme/pump/s", {{"qos", "1"}}), "acl.qos_not_allowed");
+  // A broker that does not say it gets nothing that depends on it.
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"retain", false}}), "acl.qos_not_allowed");
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"qos", 0}}), "acl.retain_not_allowed");
+  EXPECT_EQ(asked("publish", "acme/pump/x", {{"qos", "least"}, {"retain", false}}), "request.field_invalid");
+}
+
 TEST_F(BrokerQuestions, ATenantsBrokerLearnsNothingOfOtherTenants) {
   EXPECT_EQ(authn(acme_broker, client("acme/pump", pem(pump))).value("result", ""), "allow");
   // As for a certificate, a tenant and a device that nobody has.

@@ -31,6 +31,23 @@ TEST(JsonReader, RefusesAFieldThatNobodyAskedFor) {
   EXPECT_EQ(body->finish().error().reason, reasons::kFieldUnknown);
 }
 
+TEST(JsonReader, WhereFieldsAreLetPassAWrongOneIsStillRefused) {
+  auto body = JsonReader::parse(R"({"name":7,"more":"b"})");
+
+  body->required_string("name");
+
+  EXPECT_EQ(body->finish_loosely().error().reason, reasons::kFieldInvalid);
+}
+
+// RFC 8259 §4 leaves it open; what matters is that everybody who reads a body here reads the same.
+TEST(JsonReader, OfARepeatedNameTheLastValueCounts) {
+  auto body = JsonReader::parse(R"({"name":"a","map":{"k":"1","k":"2"},"name":"b","\u006eame":"c"})");
+
+  EXPECT_EQ(body->required_string("name"), "c");
+  EXPECT_EQ(body->optional_string_map("map", 1)->front().second, "2");
+  EXPECT_TRUE(body->finish().ok());
+}
+
 struct BadField {
   std::string_view name;
   std::string_view text;
