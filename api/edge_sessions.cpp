@@ -6,10 +6,10 @@
 #include <algorithm>
 
 #include "api/authentication.h"
+#include "api/edge_route.h"
 #include "api/json_reader.h"
 #include "api/json_writer.h"
 #include "api/order_waiter.h"
-#include "api/problem.h"
 #include "api/reasons.h"
 #include "api/routes.h"
 #include "core/encoding.h"
@@ -224,24 +224,12 @@ Result<http::Response> orders(Desk& desk, const registry::Edge& edge, const http
 using Handler = Result<http::Response> (*)(Desk&, const registry::Edge&, const http::Request&);
 
 void add(const std::shared_ptr<Desk>& desk, http::Router& router, const std::string& pattern, Handler handler) {
-  http::Route route;
-  route.method = "POST";
-  route.pattern = pattern;
-  route.handler = [desk, pattern, handler](const http::Request& request) {
-    const auto run = [&]() -> Result<http::Response> {
-      MUSTER_TRY(const auto edge, authenticate_edge(desk->context, request));
-      if (!request.query.empty()) return Error{ErrorCode::kInvalidArgument, reasons::kQueryUnknown, ""};
-      return handler(*desk, edge, request);
-    };
-    auto response = run();
-    if (response.ok()) return std::move(*response);
-    if (http_status(response.error()) >= 500) {
-      log().error("edge request failed",
-                  {{"request_id", request.request_id}, {"route", pattern}, {"error", to_log_text(response.error())}});
-    }
-    return to_problem(response.error(), request.request_id);
-  };
-  router.add(std::move(route));
+  router.add(
+      edge_route(desk->context, "POST", pattern,
+                 [desk, handler](const registry::Edge& edge, const http::Request& request) -> Result<http::Response> {
+                   MUSTER_TRY_VOID(refuse_query(request));
+                   return handler(*desk, edge, request);
+                 }));
 }
 
 }  // namespace

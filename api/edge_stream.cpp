@@ -9,10 +9,12 @@
 
 #include "api/change_waiter.h"
 #include "api/edge_json.h"
+#include "api/edge_route.h"
 #include "api/problem.h"
 #include "api/reasons.h"
 #include "api/routes.h"
 #include "api/shared_changes.h"
+#include "api/shared_snapshots.h"
 #include "core/encoding.h"
 #include "core/log.h"
 #include "edge/folder_files.h"
@@ -28,7 +30,6 @@ constexpr std::string_view kLines = "application/x-ndjson";
 constexpr std::int64_t kMaxWaitMs = 30'000;
 constexpr std::size_t kMaxEvents = 1'000;
 constexpr std::size_t kMaxClaimedChain = 9;
-constexpr std::size_t kSpoolChunk = 256u << 10;
 constexpr std::chrono::seconds kAcknowledgeEvery{30};
 
 const Log& log() {
@@ -36,29 +37,126 @@ const Log& log() {
   return instance;
 }
 
+// DigestCache bounds what comparing costs, since a walk through a large fleet takes long. While nothing changed the
+// last digest is the newest; where something did, it is still the digest of its own position, which an edge compares
+// with what it held there, and a new walk begins only kRestPerWalk times as long after the last as that took. However
+// many edges ask, one walk runs for the same tenants. Thread-safe.
+class DigestCache {
+ public:
+  Result<std::string> find(const ApiContext& context, const std::vector<TenantId>& tenants) {
+    MUSTER_TRY(const auto now, db::run_in_transaction(context.pool, db::Scope::system(), [](db::Transaction& tx) {
+                 return registry::current_position(tx);
+               }));
+    std::unique_lock lock{mutex_};
+    const std::shared_ptr<Entry> entry = entry_of(tenants);
+    while (!serves(*entry, now)) {
+      if (entry->walking) {
+        walked_.wait(lock);
+        continue;
+      }
+      MUSTER_TRY_VOID(walk(context, tenants, *entry, lock));
+    }
+    return entry->answer;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t kMaxEntries = 1'000;
+  static constexpr int kRestPerWalk = 10;
+  static constexpr std::chrono::milliseconds kCheapWalk{250};  // after which no rest is needed
+  // Also where nothing changes certificates expire, and whoever loads everything then does not get them.
+  static constexpr std::chrono::seconds kLongestUnchanged{60};
+  struct Entry {
+    registry::ChangePosition position;
+    std::string answer;  // empty: none yet
+    Clock::time_point computed{};
+    Clock::time_point due{};
+    bool walking = false;
+  };
+
+  static bool serves(const Entry& entry, const registry::ChangePosition& now) {
+    if (entry.answer.empty() || entry.position.epoch != now.epoch) return false;
+    const auto time = Clock::now();
+    return time < entry.due || (entry.position == now && time < entry.computed + kLongestUnchanged);
+  }
+
+  std::shared_ptr<Entry> entry_of(const std::vector<TenantId>& tenants) {
+    if (entries_.size() >= kMaxEntries && !entries_.contains(tenants)) {
+      std::erase_if(entries_, [](const auto& one) { return one.second.use_count() == 1; });  // nobody waits for it
+    }
+    auto& entry = entries_[tenants];
+    if (!entry) entry = std::make_shared<Entry>();
+    return entry;
+  }
+
+  // Without the lock; whoever else wants the same waits.
+  Result<void> walk(const ApiContext& context, const std::vector<TenantId>& tenants, Entry& entry,
+                    std::unique_lock<std::mutex>& lock) {
+    entry.walking = true;
+    lock.unlock();
+    const auto begun = Clock::now();
+    auto computed = compute(context, tenants);
+    const auto ended = Clock::now();
+    lock.lock();
+    entry.walking = false;
+    walked_.notify_all();
+    if (!computed.ok()) return std::move(computed).error();
+    std::tie(entry.position, entry.answer) = std::move(computed).value();
+    entry.computed = ended;
+    entry.due = ended - begun < kCheapWalk ? ended : ended + (ended - begun) * kRestPerWalk;
+    return {};
+  }
+
+  static Result<std::pair<registry::ChangePosition, std::string>> compute(const ApiContext& context,
+                                                                          const std::vector<TenantId>& tenants) {
+    StateDigest digest;
+    const auto begin = [&]() -> Result<void> {
+      digest = StateDigest{};
+      return {};
+    };
+    MUSTER_TRY(const auto position,
+               walk_state(context, tenants, begin, [&](const registry::EntityFacts& facts) -> Result<void> {
+                 digest.add(facts);
+                 return {};
+               }));
+    JsonWriter out;
+    out.object([&] {
+      out.field("epoch", to_uuid_text(position.epoch)).field("number", position.number).field("digest", digest.hex());
+    });
+    return std::pair{position, out.take()};
+  }
+
+  std::mutex mutex_;
+  std::condition_variable walked_;
+  std::map<std::vector<TenantId>, std::shared_ptr<Entry>> entries_;  // guarded by mutex_, the entries too
+};
+
+// What the requests of all edges share.
+struct Shared {
+  explicit Shared(ApiContext& context) : heartbeats(context.authority), snapshots(context.metrics) {}
+  enroll::HeartbeatSigner heartbeats;
+  SharedChanges changes;
+  SharedSnapshots snapshots;
+  DigestCache digests;
+};
+
 // EdgeCall is one request of an edge whose certificate is good for it now.
 struct EdgeCall {
   ApiContext& context;
-  enroll::HeartbeatSigner& heartbeats;
-  SharedChanges& changes;
+  Shared& shared;
   const http::Request& request;
   registry::Edge edge;
 };
 
-using EdgeHandler = std::function<Result<http::Response>(const EdgeCall&)>;
+using CallHandler = std::function<Result<http::Response>(const EdgeCall&)>;
 
 Error bad_query(std::string detail) { return {ErrorCode::kInvalidArgument, reasons::kQueryInvalid, std::move(detail)}; }
-
-Result<void> refuse_query(const EdgeCall& call) {
-  if (call.request.query.empty()) return {};
-  return Error{ErrorCode::kInvalidArgument, reasons::kQueryUnknown, call.request.query.begin()->first.substr(0, 64)};
-}
 
 // Revocations reach an edge also where the server's key for heartbeats cannot be used.
 HeartbeatFacts heartbeat(const EdgeCall& call, const registry::ChangePosition& position, UtcTime as_of) {
   HeartbeatFacts facts{as_of, {}};
   const edge::StreamPosition signed_position{position.epoch, position.number};
-  auto signature = call.heartbeats.sign(edge::heartbeat_message(call.edge.id, signed_position, facts.issued_at));
+  auto signature = call.shared.heartbeats.sign(edge::heartbeat_message(call.edge.id, signed_position, facts.issued_at));
   if (signature.ok()) {
     facts.signature = std::move(*signature);
   } else {
@@ -68,53 +166,16 @@ HeartbeatFacts heartbeat(const EdgeCall& call, const registry::ChangePosition& p
   return facts;
 }
 
-// Walks the whole state in one snapshot of the database.
-Result<registry::ChangePosition> walk_state(
-    const EdgeCall& call, const std::function<Result<void>(const registry::ChangePosition&)>& begin,
-    const std::function<Result<void>(const registry::EntityFacts&)>& on_entity) {
-  using Position = registry::ChangePosition;
-  return db::run_in_transaction(
-      call.context.pool, db::Scope::system().repeatable_read(), [&](db::Transaction& tx) -> Result<Position> {
-        MUSTER_TRY(const Position position, registry::current_position(tx));
-        MUSTER_TRY_VOID(begin(position));
-        MUSTER_TRY_VOID(registry::for_each_entity(tx, call.edge.tenants, call.context.clock.now(), on_entity));
-        return position;
-      });
-}
-
-// The state goes to a file first: no transaction stays open at the pace of a slow edge.
 Result<http::Response> snapshot(const EdgeCall& call) {
-  MUSTER_TRY_VOID(refuse_query(call));
-  auto spool = std::make_shared<http::Body>();
-  std::string pending;
-  StateDigest digest;
-  std::uint64_t count = 0;
-  const auto add = [&](const std::string& line) -> Result<void> {
-    pending.append(line).push_back('\n');
-    if (pending.size() < kSpoolChunk) return {};
-    return spool->append(std::exchange(pending, {}));
-  };
-  const auto begin = [&](const registry::ChangePosition& position) -> Result<void> {
-    // Also where the transaction is run again.
-    MUSTER_TRY(*spool, http::Body::in_file());
-    pending.clear();
-    digest = StateDigest{};
-    count = 0;
-    return add(snapshot_begin(position, heartbeat(call, position, call.context.clock.now())));
-  };
-  MUSTER_TRY(const auto position, walk_state(call, begin, [&](const registry::EntityFacts& facts) {
-               digest.add(facts);
-               ++count;
-               return add(entity_line(facts));
-             }));
-  (void)position;
-  pending.append(stream_end(count, digest.hex())).push_back('\n');
-  MUSTER_TRY_VOID(spool->append(pending));
+  MUSTER_TRY_VOID(refuse_query(call.request));
+  MUSTER_TRY(const auto state, call.shared.snapshots.take(call.context, call.edge.tenants));
+  // The edge may have been removed while it waited: then it learns nothing more.
+  MUSTER_TRY_VOID(authenticate_edge(call.context, call.request));
   http::Response response;
   response.content_type = kLines;
-  response.stream = [spool](http::BodyWriter& writer) {
-    const auto text = spool->view();
-    return text.ok() && writer.write(*text);
+  response.stream = [state, begin = snapshot_begin(state->position, heartbeat(call, state->position, state->as_of)) +
+                                    "\n"](http::BodyWriter& writer) {
+    return writer.write(begin) && writer.write(state->lines);
   };
   return response;
 }
@@ -164,7 +225,7 @@ Result<http::Response> changes(const EdgeCall& call) {
   MUSTER_TRY(const std::chrono::milliseconds wait, parse_wait(call.request));
   const auto deadline = std::chrono::steady_clock::now() + wait;
   std::uint64_t generation = call.context.changes.generation();
-  const auto load = [&] { return call.changes.load(call.context, call.edge.tenants, since, generation); };
+  const auto load = [&] { return call.shared.changes.load(call.context, call.edge.tenants, since, generation); };
   MUSTER_TRY(auto found, load());
   MUSTER_TRY_VOID(acknowledge(call, since));
   while (found->to.number == since.number && std::chrono::steady_clock::now() < deadline && !call.context.stopping) {
@@ -173,8 +234,7 @@ Result<http::Response> changes(const EdgeCall& call) {
     MUSTER_TRY(found, load());
   }
   // The edge may have been removed while it waited: then it learns nothing more.
-  MUSTER_TRY(const auto still, authenticate_edge(call.context, call.request));
-  (void)still;
+  MUSTER_TRY_VOID(authenticate_edge(call.context, call.request));
   http::Response response;
   response.content_type = kLines;
   response.body = changes_begin(since, found->to.number, heartbeat(call, found->to, found->as_of)) + "\n";
@@ -183,98 +243,11 @@ Result<http::Response> changes(const EdgeCall& call) {
   return response;
 }
 
-// DigestCache bounds what comparing costs, since a walk through a large fleet takes long. While nothing changed the
-// last digest is the newest; where something did, it is still the digest of its own position, which an edge compares
-// with what it held there, and a new walk begins only kRestPerWalk times as long after the last as that took. However
-// many edges ask, one walk runs for the same tenants. Thread-safe.
-class DigestCache {
- public:
-  Result<std::string> find(const EdgeCall& call) {
-    MUSTER_TRY(const auto now, db::run_in_transaction(call.context.pool, db::Scope::system(), [](db::Transaction& tx) {
-                 return registry::current_position(tx);
-               }));
-    std::unique_lock lock{mutex_};
-    const std::shared_ptr<Entry> entry = entry_of(call.edge);
-    while (!serves(*entry, now)) {
-      if (entry->walking) {
-        walked_.wait(lock);
-        continue;
-      }
-      MUSTER_TRY_VOID(walk(call, *entry, lock));
-    }
-    return entry->answer;
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::size_t kMaxEntries = 1'000;
-  static constexpr int kRestPerWalk = 10;
-  static constexpr std::chrono::milliseconds kCheapWalk{250};  // after which no rest is needed
-  // Also where nothing changes certificates expire, and whoever loads everything then does not get them.
-  static constexpr std::chrono::seconds kLongestUnchanged{60};
-  struct Entry {
-    registry::ChangePosition position;
-    std::string answer;  // empty: none yet
-    Clock::time_point computed{};
-    Clock::time_point due{};
-    bool walking = false;
-  };
-
-  static bool serves(const Entry& entry, const registry::ChangePosition& now) {
-    if (entry.answer.empty() || entry.position.epoch != now.epoch) return false;
-    const auto time = Clock::now();
-    return time < entry.due || (entry.position == now && time < entry.computed + kLongestUnchanged);
-  }
-
-  std::shared_ptr<Entry> entry_of(const registry::Edge& edge) {
-    std::string key;
-    for (const TenantId& tenant : edge.tenants) key.append(tenant.text());
-    if (entries_.size() >= kMaxEntries && !entries_.contains(key)) {
-      std::erase_if(entries_, [](const auto& one) { return one.second.use_count() == 1; });  // nobody waits for it
-    }
-    auto& entry = entries_[key];
-    if (!entry) entry = std::make_shared<Entry>();
-    return entry;
-  }
-
-  // Without the lock; whoever else wants the same waits.
-  Result<void> walk(const EdgeCall& call, Entry& entry, std::unique_lock<std::mutex>& lock) {
-    entry.walking = true;
-    lock.unlock();
-    const auto begun = Clock::now();
-    auto computed = compute(call);
-    const auto ended = Clock::now();
-    lock.lock();
-    entry.walking = false;
-    walked_.notify_all();
-    if (!computed.ok()) return std::move(computed).error();
-    std::tie(entry.position, entry.answer) = std::move(computed).value();
-    entry.computed = ended;
-    entry.due = ended - begun < kCheapWalk ? ended : ended + (ended - begun) * kRestPerWalk;
-    return {};
-  }
-
-  static Result<std::pair<registry::ChangePosition, std::string>> compute(const EdgeCall& call) {
-    StateDigest digest;
-    const auto begin = [&](const registry::ChangePosition&) -> Result<void> {
-      digest = StateDigest{};
-      return {};
-    };
-    MUSTER_TRY(const auto position, walk_state(call, begin, [&](const registry::EntityFacts& facts) -> Result<void> {
-                 digest.add(facts);
-                 return {};
-               }));
-    JsonWriter out;
-    out.object([&] {
-      out.field("epoch", to_uuid_text(position.epoch)).field("number", position.number).field("digest", digest.hex());
-    });
-    return std::pair{position, out.take()};
-  }
-
-  std::mutex mutex_;
-  std::condition_variable walked_;
-  std::map<std::string, std::shared_ptr<Entry>> entries_;  // guarded by mutex_, the entries too
-};
+Result<http::Response> digest(const EdgeCall& call) {
+  MUSTER_TRY_VOID(refuse_query(call.request));
+  MUSTER_TRY(auto answer, call.shared.digests.find(call.context, call.edge.tenants));
+  return http::json_response(200, std::move(answer));
+}
 
 Result<std::vector<registry::EdgeEvent>> read_events(const http::Request& request) {
   MUSTER_TRY(const std::string_view text, request.body.view());
@@ -316,7 +289,7 @@ registry::AuditEvent audit_of(const EdgeCall& call, const registry::EdgeEvent& e
 }
 
 Result<http::Response> events(const EdgeCall& call) {
-  MUSTER_TRY_VOID(refuse_query(call));
+  MUSTER_TRY_VOID(refuse_query(call.request));
   MUSTER_TRY(const auto received, read_events(call.request));
   MUSTER_TRY_VOID(
       db::run_in_transaction(call.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
@@ -354,7 +327,7 @@ Result<enroll::RegistrationClaim> read_claim(const http::Request& request) {
 
 // What follows from the chain is the server's decision alone; the answer is for the edge's log.
 Result<http::Response> registrations(const EdgeCall& call) {
-  MUSTER_TRY_VOID(refuse_query(call));
+  MUSTER_TRY_VOID(refuse_query(call.request));
   MUSTER_TRY(const auto claim, read_claim(call.request));
   enroll::Caller caller;
   caller.role = enroll::CallerRole::kEdge;
@@ -371,33 +344,13 @@ Result<http::Response> registrations(const EdgeCall& call) {
   return http::json_response(200, out.take());
 }
 
-// What the requests of all edges share.
-struct Shared {
-  explicit Shared(ApiContext& context) : heartbeats(context.authority) {}
-  enroll::HeartbeatSigner heartbeats;
-  SharedChanges changes;
-  DigestCache digests;
-};
-
 void add(ApiContext& context, const std::shared_ptr<Shared>& shared, http::Router& router, const std::string& method,
-         const std::string& pattern, EdgeHandler handler) {
-  http::Route route;
-  route.method = method;
-  route.pattern = pattern;
-  route.handler = [&context, shared, pattern, handler = std::move(handler)](const http::Request& request) {
-    const auto run = [&]() -> Result<http::Response> {
-      MUSTER_TRY(auto edge, authenticate_edge(context, request));
-      return handler(EdgeCall{context, shared->heartbeats, shared->changes, request, std::move(edge)});
-    };
-    auto response = run();
-    if (response.ok()) return std::move(*response);
-    if (http_status(response.error()) >= 500) {
-      log().error("edge request failed",
-                  {{"request_id", request.request_id}, {"route", pattern}, {"error", to_log_text(response.error())}});
-    }
-    return to_problem(response.error(), request.request_id);
-  };
-  router.add(std::move(route));
+         const std::string& pattern, CallHandler handler) {
+  router.add(
+      edge_route(context, method, pattern,
+                 [&context, shared, handler = std::move(handler)](registry::Edge edge, const http::Request& request) {
+                   return handler(EdgeCall{context, *shared, request, std::move(edge)});
+                 }));
 }
 
 }  // namespace
@@ -406,12 +359,7 @@ void add_edge_stream(ApiContext& context, http::Router& router) {
   const auto shared = std::make_shared<Shared>(context);
   add(context, shared, router, "GET", "/v1/edge/snapshot", snapshot);
   add(context, shared, router, "GET", "/v1/edge/changes", changes);
-  add(context, shared, router, "GET", "/v1/edge/digest",
-      [digests = &shared->digests](const EdgeCall& call) -> Result<http::Response> {
-        MUSTER_TRY_VOID(refuse_query(call));
-        MUSTER_TRY(auto answer, digests->find(call));
-        return http::json_response(200, std::move(answer));
-      });
+  add(context, shared, router, "GET", "/v1/edge/digest", digest);
   add(context, shared, router, "POST", "/v1/edge/events", events);
   add(context, shared, router, "POST", "/v1/edge/registrations", registrations);
 }
