@@ -105,41 +105,39 @@ Check check_expiring(const std::vector<registry::ExpiringDay>& days, UtcTime now
   return check;
 }
 
+// `problem` is said where there is any.
+Check warn_if_any(Check fine, const registry::Backlog& found, const std::string& problem) {
+  if (found.count == 0) return fine;
+  return {std::move(fine.name), Level::kWarning, count_of(found.count, problem)};
+}
+
+std::string oldest_of(const registry::Backlog& found, const char* otherwise = "") {
+  return found.oldest ? to_rfc3339(*found.oldest) : otherwise;
+}
+
 Check check_infrastructure(const registry::Backlog& expiring) {
-  Check check{"infrastructure", Level::kOk, "no edge's or broker's certificate ends within 14 days"};
-  if (expiring.count == 0) return check;
-  check.level = Level::kWarning;
-  check.detail = count_of(expiring.count, "certificates of edges and brokers end soon, the first at ") +
-                 to_rfc3339(*expiring.oldest) + ": run muster edge join again on their hosts";
-  return check;
+  return warn_if_any({"infrastructure", Level::kOk, "no edge's or broker's certificate ends within 14 days"}, expiring,
+                     "certificates of edges and brokers end soon, the first at " + oldest_of(expiring) +
+                         ": run muster edge join again on their hosts");
 }
 
 Check check_edges(const registry::Backlog& silent) {
-  Check check{"edges", Level::kOk, "every edge was heard from within 5 minutes"};
-  if (silent.count == 0) return check;
-  check.level = Level::kWarning;
-  check.detail = count_of(silent.count, "edges are silent, one since ") +
-                 (silent.oldest ? to_rfc3339(*silent.oldest) : std::string("it joined")) +
-                 ": what is revoked does not reach their brokers";
-  return check;
+  return warn_if_any({"edges", Level::kOk, "every edge was heard from within 5 minutes"}, silent,
+                     "edges are silent, one since " + oldest_of(silent, "it joined") +
+                         ": what is revoked does not reach their brokers");
 }
 
 Check check_lost_records(const registry::Backlog& lost) {
-  Check check{"lost records", Level::kOk, "no edge reported any within 24 hours"};
-  if (lost.count == 0) return check;
-  check.level = Level::kWarning;
-  check.detail = count_of(lost.count, "reports of records that could not be read from a WAL or stored, one of ") +
-                 to_rfc3339(*lost.oldest) + ": muster audit names the edges and sequences; look at their disks";
-  return check;
+  return warn_if_any({"lost records", Level::kOk, "no edge reported any within 24 hours"}, lost,
+                     "reports of records that could not be read from a WAL or stored, one of " + oldest_of(lost) +
+                         ": muster audit names the edges and sequences; look at their disks");
 }
 
 Check check_contested(const registry::Backlog& contested) {
-  Check check{"contested devices", Level::kOk, "no two brokers fought over a device within 24 hours"};
-  if (contested.count == 0) return check;
-  check.level = Level::kWarning;
-  check.detail = count_of(contested.count, "devices seem to be two each (device.contested in the audit):") +
-                 " revoke their certificates, or the edge that said so";
-  return check;
+  return warn_if_any({"contested devices", Level::kOk, "no two brokers fought over a device within 24 hours"},
+                     contested,
+                     "devices seem to be two each (device.contested in the audit): revoke their certificates, or the "
+                     "edge that said so");
 }
 
 Check check_audit(const registry::Backlog& unchained, UtcTime now) {
@@ -160,12 +158,9 @@ Check check_key_encryption_keys(const std::vector<std::string>& keks) {
 }
 
 Check check_claims(const registry::Backlog& open) {
-  Check check{"claims", Level::kOk, "none has been open for more than 7 days"};
-  if (open.count == 0) return check;
-  check.level = Level::kWarning;
-  check.detail = count_of(open.count, "claims have been open for more than 7 days, one since ") +
-                 to_rfc3339(*open.oldest) + ": delete what is not needed any more";
-  return check;
+  return warn_if_any({"claims", Level::kOk, "none has been open for more than 7 days"}, open,
+                     "claims have been open for more than 7 days, one since " + oldest_of(open) +
+                         ": delete what is not needed any more");
 }
 
 Check check_profiles(const std::vector<registry::ProfileFault>& faults) {
