@@ -46,27 +46,40 @@ http::Response replay(const registry::IdempotentResponse& stored) {
 // An answer that was lost on its way must not make the work be done twice, but a secret is stored nowhere.
 constexpr int kSecretStatus = 409;
 
-Result<void> keep(Call& call, const registry::IdempotencyKey& key, const Operation& operation,
-                  const http::Response& response) {
+struct Claim {
+  registry::IdempotencyKey key;
+  UtcTime claimed_at{};
+};
+
+Result<void> keep(Call& call, const Claim& claim, const Operation& operation, const http::Response& response) {
   registry::IdempotentResponse stored;
   const bool secret = operation.replay == Replay::kRefuse;
   stored.status = secret ? kSecretStatus : response.status;
   stored.content_type = secret ? "" : response.content_type;
   stored.location = header_value(response, "location");
   if (!secret) stored.body = response.body;
-  return db::run_in_transaction(call.context.pool, call.scope(),
-                                [&](db::Transaction& tx) { return registry::finish_idempotent(tx, key, stored); });
+  return db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) {
+    return registry::finish_idempotent(tx, claim.key, claim.claimed_at, stored);
+  });
+}
+
+Result<void> give_up(Call& call, const Claim& claim) {
+  return db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) {
+    return registry::abandon_idempotent(tx, claim.key, claim.claimed_at);
+  });
 }
 
 }  // namespace
 
 Result<http::Response> run_idempotent(Call& call, const Operation& operation) {
   static const Log log{"api"};
-  MUSTER_TRY(const registry::IdempotencyKey key, read_key(call));
+  Claim claim;
+  MUSTER_TRY(claim.key, read_key(call));
+  claim.claimed_at = call.now();
   MUSTER_TRY(const std::string_view body, call.request.body.view());
   const Sha256 body_sha256 = x509::sha256(as_bytes(body));
   MUSTER_TRY(const auto stored, db::run_in_transaction(call.context.pool, call.scope(), [&](db::Transaction& tx) {
-               return registry::begin_idempotent(tx, key, body_sha256, call.now());
+               return registry::begin_idempotent(tx, claim.key, body_sha256, claim.claimed_at);
              }));
   if (stored && stored->status == kSecretStatus) {
     return Error{ErrorCode::kConflict, reasons::kShownOnce,
@@ -77,14 +90,13 @@ Result<http::Response> run_idempotent(Call& call, const Operation& operation) {
 
   auto response = operation.handle(call);
   if (response.ok() && response->status < 300) {
-    auto kept = keep(call, key, operation, *response);
+    auto kept = keep(call, claim, operation, *response);
     if (!kept.ok()) log.error("answer not kept", {{"error", to_log_text(kept.error())}});
     return response;
   }
   // The work may have been done: the claim stays until it counts as dead.
   if (!response.ok() && response.error().code == ErrorCode::kOutcomeUnknown) return response;
-  auto abandoned = db::run_in_transaction(call.context.pool, call.scope(),
-                                          [&](db::Transaction& tx) { return registry::abandon_idempotent(tx, key); });
+  const auto abandoned = give_up(call, claim);
   if (!abandoned.ok()) log.error("claim not given up", {{"error", to_log_text(abandoned.error())}});
   return response;
 }

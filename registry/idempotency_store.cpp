@@ -9,6 +9,8 @@ namespace muster::registry {
 namespace {
 
 const std::string kWhere = " WHERE tenant_id = $1::uuid AND caller = $2 AND method = $3 AND path = $4 AND key = $5";
+// A claim is known by its time: whoever takes one over does so minutes later.
+const std::string kOwnClaim = kWhere + " AND created_at = $6::timestamptz AND status IS NULL";
 // A racer waits here for the first one's commit or rollback.
 const db::Statement kClaim{"claim_idempotency_key",
                            "INSERT INTO muster.idempotency_records (tenant_id, caller, method, path, key, body_sha256,"
@@ -24,11 +26,10 @@ const db::Statement kTakeOver{
     " created_at = $7::timestamptz, status = NULL, content_type = '', location = '', body = ''" +
         kWhere};
 const db::Statement kFinish{"finish_idempotency_key",
-                            "UPDATE muster.idempotency_records SET status = $6::smallint, content_type = $7,"
-                            " location = $8, body = $9::bytea" +
-                                kWhere};
-const db::Statement kAbandon{"abandon_idempotency_key",
-                             "DELETE FROM muster.idempotency_records" + kWhere + " AND status IS NULL"};
+                            "UPDATE muster.idempotency_records SET status = $7::smallint, content_type = $8,"
+                            " location = $9, body = $10::bytea" +
+                                kOwnClaim};
+const db::Statement kAbandon{"abandon_idempotency_key", "DELETE FROM muster.idempotency_records" + kOwnClaim};
 const db::Statement kPrune{"prune_idempotency_records",
                            "DELETE FROM muster.idempotency_records WHERE created_at < $1::timestamptz"};
 
@@ -55,15 +56,18 @@ Result<std::optional<IdempotentResponse>> begin_idempotent(db::Transaction& tx, 
       {static_cast<int>(row.number(2)), row.text(3), row.text(4), std::string(as_text(row.bytes_view(5)))}};
 }
 
-Result<void> finish_idempotent(db::Transaction& tx, const IdempotencyKey& key, const IdempotentResponse& response) {
-  MUSTER_TRY_VOID(db::run(tx, kFinish,
-                          {key.tenant_id, key.caller, key.method, key.path, key.key, response.status,
-                           response.content_type, response.location, as_bytes(response.body)}));
+Result<void> finish_idempotent(db::Transaction& tx, const IdempotencyKey& key, UtcTime claimed_at,
+                               const IdempotentResponse& response) {
+  MUSTER_TRY(const auto rows,
+             db::run(tx, kFinish,
+                     {key.tenant_id, key.caller, key.method, key.path, key.key, claimed_at, response.status,
+                      response.content_type, response.location, as_bytes(response.body)}));
+  if (rows.affected() == 0) return Error{ErrorCode::kConflict, kIdempotencyInProgress, "taken over meanwhile"};
   return {};
 }
 
-Result<void> abandon_idempotent(db::Transaction& tx, const IdempotencyKey& key) {
-  MUSTER_TRY_VOID(db::run(tx, kAbandon, {key.tenant_id, key.caller, key.method, key.path, key.key}));
+Result<void> abandon_idempotent(db::Transaction& tx, const IdempotencyKey& key, UtcTime claimed_at) {
+  MUSTER_TRY_VOID(db::run(tx, kAbandon, {key.tenant_id, key.caller, key.method, key.path, key.key, claimed_at}));
   return {};
 }
 

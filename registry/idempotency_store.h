@@ -31,17 +31,21 @@ struct IdempotentResponse {
 };
 
 inline constexpr std::int64_t kIdempotencyKeepSeconds = 24 * 3600;
-// A request that began longer ago without an answer is taken for dead (the server crashed) and may be run again.
+// A request that began longer ago without an answer is taken for dead (the server crashed) and may be run again. Not
+// sooner where its server's connections are gone: that one may be alive and go on over new ones, and work that shares
+// transactions with others' (issuing) cannot ask in each of them whether its claim still holds.
 inline constexpr std::int64_t kIdempotencyInProgressSeconds = 120;
 
 // begin_idempotent claims the key, or returns the stored answer: absent means "go on", and finish_idempotent must
-// follow, in this transaction or (where the work has several) in a later one. A racer with the same key waits for the
-// first one's commit. Reasons: idempotency.body_differs, idempotency.in_progress.
+// follow with the same `now`, in this transaction or (where the work has several) in a later one. A racer with the same
+// key waits for the first one's commit. Reasons: idempotency.body_differs, idempotency.in_progress.
 Result<std::optional<IdempotentResponse>> begin_idempotent(db::Transaction& tx, const IdempotencyKey& key,
                                                            const Sha256& body_sha256, UtcTime now);
-Result<void> finish_idempotent(db::Transaction& tx, const IdempotencyKey& key, const IdempotentResponse& response);
-// Forgets a claim whose work failed, so that the client may try again.
-Result<void> abandon_idempotent(db::Transaction& tx, const IdempotencyKey& key);
+// Reason: idempotency.in_progress: the claim was taken for dead, and what there is belongs to who has it now.
+Result<void> finish_idempotent(db::Transaction& tx, const IdempotencyKey& key, UtcTime claimed_at,
+                               const IdempotentResponse& response);
+// Forgets a claim whose work failed, so that the client may try again. One that somebody else has by now stays.
+Result<void> abandon_idempotent(db::Transaction& tx, const IdempotencyKey& key, UtcTime claimed_at);
 Result<std::size_t> prune_idempotency_records(db::Transaction& tx, UtcTime now);  // scope system
 
 }  // namespace muster::registry

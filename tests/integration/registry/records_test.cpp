@@ -128,7 +128,7 @@ TEST_F(Idempotency, TheSameRequestGetsTheSameAnswerAndAnotherBodyIsRefused) {
   ASSERT_FALSE(must(begin(tenant.id, key, body)).has_value());
   EXPECT_EQ(reason_of(begin(tenant.id, key, body)), kIdempotencyInProgress);
   must(in(tenant.id, [&](Transaction& tx) {
-    return finish_idempotent(tx, key, {201, "application/json", "/v1/x/1", std::string("{\"a\":\"\0\"}", 9)});
+    return finish_idempotent(tx, key, kNow, {201, "application/json", "/v1/x/1", std::string("{\"a\":\"\0\"}", 9)});
   }));
 
   const auto replay = must(begin(tenant.id, key, body));
@@ -165,7 +165,7 @@ TEST_F(Idempotency, OfTwoThatRaceOneWorksAndTheOtherGetsItsAnswer) {
     return must(in(tenant.id, [&](Transaction& tx) -> Result<bool> {
       MUSTER_TRY(const auto answer, begin_idempotent(tx, key, body, kNow));
       if (answer) return false;
-      MUSTER_TRY_VOID(finish_idempotent(tx, key, {201, "", "", "done"}));
+      MUSTER_TRY_VOID(finish_idempotent(tx, key, kNow, {201, "", "", "done"}));
       return true;
     }));
   };
@@ -182,12 +182,32 @@ TEST_F(Idempotency, AClaimThatDiedOrWasAbandonedIsFreeAgain) {
   const Tenant tenant = make_tenant("acme");
   const IdempotencyKey key{tenant.id, "token:1", "POST", "/v1/x", "k"};
   must(begin(tenant.id, key, random_hash()));
-  must(in(tenant.id, [&](Transaction& tx) { return abandon_idempotent(tx, key); }));
+  must(in(tenant.id, [&](Transaction& tx) { return abandon_idempotent(tx, key, kNow); }));
 
   EXPECT_FALSE(must(begin(tenant.id, key, random_hash())).has_value());
   EXPECT_FALSE(
       must(begin(tenant.id, key, random_hash(), kNow + std::chrono::seconds(kIdempotencyInProgressSeconds + 1)))
           .has_value());
+}
+
+// A server that was frozen for minutes wakes up beside the one that was told to do its work again.
+TEST_F(Idempotency, WhoWasTakenForDeadChangesNothingOfWhoTookOver) {
+  const Tenant tenant = make_tenant("acme");
+  const IdempotencyKey key{tenant.id, "token:1", "POST", "/v1/x", "k"};
+  const Sha256 body = random_hash();
+  const UtcTime later = kNow + std::chrono::seconds(kIdempotencyInProgressSeconds + 1);
+  must(begin(tenant.id, key, body));
+  ASSERT_FALSE(must(begin(tenant.id, key, body, later)).has_value());
+
+  must(in(tenant.id, [&](Transaction& tx) { return abandon_idempotent(tx, key, kNow); }));
+  EXPECT_EQ(reason_of(begin(tenant.id, key, body, later)), kIdempotencyInProgress) << "no third one begins";
+  const auto late = in(tenant.id, [&](Transaction& tx) {
+    return finish_idempotent(tx, key, kNow, {500, "", "", "x"});
+  });
+  EXPECT_EQ(reason_of(late), kIdempotencyInProgress);
+  must(in(tenant.id, [&](Transaction& tx) { return finish_idempotent(tx, key, later, {201, "", "", "done"}); }));
+
+  EXPECT_EQ(must(begin(tenant.id, key, body, later))->body, "done");
 }
 
 TEST_F(Idempotency, RecordsWithoutATenantBelongToTheSystemAndOldOnesArePruned) {
