@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/identity.h"
 #include "core/policy_compiler.h"
 
 namespace muster {
@@ -27,6 +28,7 @@ class PolicyComparison {
           !meets_any(rule, PolicyAction::kReceive)) {
         findings.push_back({rule.index, "policy.nothing_received", false, 0});
       }
+      if (may_name_device(rule)) findings.push_back({rule.index, "policy.may_name_device", false, 0});
       if (const Rule* wider = find_wider(rule)) {
         findings.push_back({rule.index, "policy.rule_shadowed", false, wider->index});
       }
@@ -34,6 +36,26 @@ class PolicyComparison {
   }
 
  private:
+  // Whoever makes devices, a factory too, chooses their names, groups and labels: one that is called as another device,
+  // or as a part of its name, stands for it there. Text that no name can hold keeps the two apart.
+  bool may_name_device(const Rule& rule) const {
+    const auto levels = topic_levels(rule);
+    if (levels.size() < 2 || levels[1].kind != Level::Kind::kSegments || !begins_with_tenant(levels)) return false;
+    const auto segments = std::span(policy_.segments_).subspan(levels[1].first, levels[1].count);
+    const auto is_text = [](const Segment& segment) { return segment.kind == Segment::Kind::kLiteral; };
+    if (std::ranges::all_of(segments, is_text)) return false;  // it names what it names
+    if (segments.size() == 1 && segments[0].kind == Segment::Kind::kDevice) return false;
+    return std::ranges::all_of(segments, [&](const Segment& segment) {
+      const std::string before = &segment == &segments.front() ? "" : "x";
+      return !is_text(segment) || DeviceName::parse(before + std::string(text_of(segment))).ok();
+    });
+  }
+
+  bool begins_with_tenant(std::span<const Level> levels) const {
+    return levels[0].kind == Level::Kind::kSegments && levels[0].count == 1 &&
+           policy_.segments_[levels[0].first].kind == Segment::Kind::kTenant;
+  }
+
   bool never_takes_effect(const Rule& rule) const {
     if (rule.action == PolicyAction::kReceive) return !meets_any(rule, PolicyAction::kSubscribe);
     if (rule.action != PolicyAction::kRetain) return false;

@@ -27,9 +27,9 @@ struct PolicyFinding {
 //                                  published (kRetain) or subscribed to (kReceive)
 //   policy.reaches_beyond_tenant   the first level is neither ${tenant} nor a literal '$' level
 //   policy.reaches_other_devices   a wildcard stands where the device's name does
-//   policy.limit_misplaced         max_qos or max_payload where the broker has no such number to compare, or max_qos >
-//   2
+//   policy.limit_misplaced         max_qos or max_payload where the broker has no such number to compare, or is above 2
 // Warnings:
+//   policy.may_name_device         what variables make of the level where a device's name stands may be another's name
 //   policy.rule_shadowed           an earlier or wider rule allows all that this one does
 //   policy.nothing_received        no kReceive rule lets anything through that this kSubscribe rule asks for
 std::vector<PolicyFinding> check_policy(std::span<const PolicyRule> rules);

@@ -87,6 +87,23 @@ TEST(PolicyCheck, NeedlessRulesAreWarnedOf) {
       "");
 }
 
+// A factory chooses the names, groups and labels of the devices that it makes.
+TEST(PolicyCheck, ALevelThatMayBeTheNameOfAnotherDeviceIsWarnedOf) {
+  const auto warned = [](const std::string& filter) {
+    return described({{Action::kSubscribe, filter}}) == "0 warning policy.may_name_device; ";
+  };
+  for (const char* filter :
+       {"${tenant}/${group}/news", "${tenant}/${label.x}/#", "${tenant}/${cert.serial}", "${tenant}/line-${group}/a",
+        "${tenant}/${device}-config/#", "${tenant}/${device}${label.x}", "$share/g/${tenant}/${group}/jobs"}) {
+    EXPECT_TRUE(warned(filter)) << filter;
+  }
+  for (const char* filter : {"${tenant}/${device}/${label.x}/#", "${tenant}/news/${group}", "${tenant}/_${group}/news",
+                             "${tenant}/-${label.x}/#", "${tenant}/${group}:news", "${tenant}/@${label.x}",
+                             "${tenant}/news", "${tenant}", "$SYS/${label.x}", "$share/${group}/${tenant}/jobs"}) {
+    EXPECT_EQ(described({{Action::kSubscribe, filter}}), "") << filter;
+  }
+}
+
 TEST(PolicyCheck, TheBuiltInDefaultIsFlawless) { EXPECT_EQ(described(default_policy_rules()), ""); }
 
 TEST(PolicyCheck, WhatItAcceptsCompiles) {
