@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -32,7 +33,8 @@ namespace fs = std::filesystem;
 
 constexpr long kCertificateWarning = 14L * 86'400;  // seconds before a certificate's end
 constexpr std::size_t kMaxMetrics = 1u << 20;       // octets
-constexpr std::uintmax_t kDeepWal = 5ull << 30;     // octets: the edge keeps at most 4 GiB of what it has shipped
+constexpr std::chrono::seconds kSilentBroker{60};
+constexpr std::uintmax_t kDeepWal = 5ull << 30;  // octets: the edge keeps at most 4 GiB of what it has shipped
 
 // Exit statuses too, those that monitoring plugins use.
 enum class Level { kOk = 0, kWarning = 1, kCritical = 2 };
@@ -170,7 +172,7 @@ Finding check_base(const FolderPaths& paths) {
   return {"snapshot file", Level::kOk, "sound, at change " + std::to_string((*base)->position().number)};
 }
 
-// What the broker itself says of the snapshot that it was given last.
+// What the broker itself says of the snapshot that it was given last. It writes its page every second.
 Finding check_broker_snapshot(const FolderPaths& paths) {
   Finding finding{"broker's snapshot", Level::kCritical, ""};
   const auto page = read_file(paths.plugin_metrics(), kMaxMetrics);
@@ -178,13 +180,24 @@ Finding check_broker_snapshot(const FolderPaths& paths) {
     finding.detail = say_error(page.error());
     return finding;
   }
+  std::error_code fault;
+  const auto written = fs::last_write_time(paths.plugin_metrics(), fault);
+  const auto age = fs::file_time_type::clock::now() - written;
   const std::string_view text = as_text(*page);
   const auto failed = metric_value(text, "muster_broker_snapshot_failed");
-  const std::string number = metric_value(text, "muster_broker_snapshot_number").value_or("?");
-  finding.level = level(failed == "0");
-  finding.detail = "change " + number + " is in force";
-  if (failed != "0")
-    finding.detail += "; the broker refuses what came after it: see \"snapshot refused\" in log/broker.log";
+  const auto number = metric_value(text, "muster_broker_snapshot_number");
+  if (fault || age > kSilentBroker) {
+    finding.detail = "the broker has said nothing for " +
+                     std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()) + " s";
+  } else if (!failed || !number) {
+    finding.detail = "the broker says nothing of it in " + paths.plugin_metrics();
+  } else {
+    finding.level = level(failed == "0");
+    finding.detail = "change " + *number + " is in force";
+    if (failed != "0") {
+      finding.detail += "; the broker refuses what came after it: see \"snapshot refused\" in log/broker.log";
+    }
+  }
   return finding;
 }
 
