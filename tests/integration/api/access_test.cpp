@@ -79,7 +79,7 @@ TEST_F(Access, NobodyMintsATokenAboveHimself) {
   const std::string platform = "/v1";
   const Via tenant_admin{acme.admin, ""};
 
-  for (const char* role : {"tenant-admin", "factory", "auditor", "application"}) {
+  for (const char* role : {"tenant-admin", "factory", "auditor", "application", "broker"}) {
     EXPECT_EQ(mint(tenant_admin, acme.path, role).status, 201) << role;
     EXPECT_EQ(mint(tenant_admin, beta.path, role).status, 404) << role;
   }
@@ -90,8 +90,10 @@ TEST_F(Access, NobodyMintsATokenAboveHimself) {
                                 {application(acme), ""},
                                 {make_token(registry::TokenRole::kAuditor, acme.id), ""},
                                 {make_token(registry::TokenRole::kAuditor), ""},
+                                {make_token(registry::TokenRole::kBroker, acme.id), ""},
+                                {make_token(registry::TokenRole::kBroker), ""},
                                 {"", "d1"}};
-  for (const char* role : {"platform-admin", "tenant-admin", "factory", "auditor", "application"}) {
+  for (const char* role : {"platform-admin", "tenant-admin", "factory", "auditor", "application", "broker"}) {
     EXPECT_EQ(mint(tenant_admin, platform, role).status, 403) << role;
     for (const Via& via : lesser) {
       EXPECT_EQ(mint(via, acme.path, role).status, 403) << role;

@@ -9,9 +9,10 @@ namespace {
 using enroll::Caller;
 using enroll::CallerRole;
 
-constexpr int kActions = static_cast<int>(Action::kMetricsRead) + 1;
+constexpr int kActions = static_cast<int>(Action::kBrokerAsk) + 1;
 constexpr CallerRole kTenantRoles[] = {CallerRole::kTenantAdmin, CallerRole::kFactory, CallerRole::kAuditor,
-                                       CallerRole::kApplication, CallerRole::kDevice};
+                                       CallerRole::kApplication, CallerRole::kDevice,  CallerRole::kBroker,
+                                       CallerRole::kClaim};
 
 Caller caller_of(CallerRole role, std::optional<TenantId> tenant) {
   Caller caller;
@@ -79,6 +80,11 @@ TEST(Authorisation, TheTableIsWhatItSays) {
   EXPECT_TRUE(role_allows(CallerRole::kDevice, Action::kCertificateIssue));
   EXPECT_FALSE(role_allows(CallerRole::kDevice, Action::kDeviceUpdate));
   EXPECT_FALSE(role_allows(CallerRole::kEdge, Action::kTenantRead));
+  for (int action = 0; action < kActions; ++action) {
+    const auto asked = static_cast<Action>(action);
+    EXPECT_EQ(role_allows(CallerRole::kBroker, asked), asked == Action::kBrokerAsk);
+    EXPECT_EQ(role_allows(CallerRole::kClaim, asked), asked == Action::kCertificateIssue);
+  }
 }
 
 }  // namespace
