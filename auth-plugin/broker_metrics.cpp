@@ -53,9 +53,9 @@ BrokerMetrics::BrokerMetrics()
 }
 
 void BrokerMetrics::acl_decided(AclAccess access, std::string_view reason) {
-  acl_[static_cast<std::size_t>(access)][reason.empty() ? 0 : 1]->add();
+  acl_[static_cast<std::size_t>(access)][reason.empty() ? 0 : 1]->add_alone();
   if (!reason.empty()) {
-    by_reason(acl_denials_, "muster_broker_acl_denials_total", "Denied topic decisions.", reason).add();
+    by_reason(acl_denials_, "muster_broker_acl_denials_total", "Denied topic decisions.", reason).add_alone();
   }
 }
 

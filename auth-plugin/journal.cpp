@@ -83,7 +83,7 @@ void Journal::stranger_refused(const Stranger& stranger, std::string_view reason
           {"tenant", stranger.tenant_name},
           {"address", stranger.address}});
   } else {
-    metrics_.log_lines_suppressed.add();
+    metrics_.log_lines_suppressed.add_alone();
   }
   if (!stranger.tenant_id.is_nil() && may_tell_tenant(stranger.tenant_id, reason, now)) {
     append_stranger(stranger, reason);
@@ -107,10 +107,10 @@ void Journal::append_stranger(const Stranger& stranger, std::string_view reason)
 bool Journal::may_look_for_tenant() { return searches_.take(coarse_steady_now()); }
 
 void Journal::denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic) {
-  counters_of(session).denials.add();
+  counters_of(session).denials.add_alone();
   const Time now = coarse_steady_now();
   if (session.quiet.is_quiet(reason, now) || !lines_.take(now)) {
-    metrics_.log_lines_suppressed.add();
+    metrics_.log_lines_suppressed.add_alone();
     return;
   }
   session.quiet.keep_quiet(reason, now + kQuietTime);
@@ -125,7 +125,7 @@ void Journal::cut(Session& session, std::string_view reason) {
   if (lines_.take(coarse_steady_now())) {
     note(LogLevel::kWarning, "session cut", {{"reason", reason}, {"principal", session.principal}});
   } else {
-    metrics_.log_lines_suppressed.add();
+    metrics_.log_lines_suppressed.add_alone();
   }
   append_denial(record_of(session, session.connection, RecordKind::kDenial), reason, {});
 }

@@ -66,6 +66,7 @@ std::string_view judge_device(const edge::IdentityView& view, const Session& ses
   const bool same_name = device->name.empty() || device->name == session.device_part();
   if (tenant->name != session.tenant_part() || !same_name || !device->policy) return reasons::kDeviceMismatch;
   standing.policy = device->policy;
+  standing.rules = standing.policy->rules_address();
   standing.tenant_octets = tenant->name.size();
   standing.groups = std::move(device->groups);
   standing.labels = std::move(device->labels);

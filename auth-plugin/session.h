@@ -24,6 +24,7 @@ namespace muster::auth_plugin {
 // Ids of one MQTT connection, which every record of it carries.
 struct ConnectionFacts {
   UtcTime not_after{};  // the session is cut after this second
+  std::string serial;   // of the certificate, lower-case hexadecimal
   ConnectionId id;
   UnixMicros start = 0;
   std::int64_t began = 0;  // CLOCK_BOOTTIME in nanoseconds
@@ -31,7 +32,6 @@ struct ConnectionFacts {
   Sha256 anchor_key{};
   Sha256 credential_id{};  // as PeerEvidence
   bool tenant_by_name = false;
-  std::string serial;  // of the certificate, lower-case hexadecimal
   std::shared_ptr<const ExternalEvidence> external;
   std::shared_ptr<HoldConnection> hold;
   ssl_st* tls = nullptr;  // while the broker asks about this very connection
@@ -43,6 +43,7 @@ struct ConnectionFacts {
 struct Standing {
   std::uint64_t generation = 0;
   const Policy* policy = nullptr;       // set where tenant and device are active
+  const void* rules = nullptr;          // policy->rules_address()
   std::size_t tenant_octets = 0;        // the principal's text before its '/', which is the tenant's name
   std::string_view device_refusal;      // "" where tenant and device are active
   std::string_view connection_refusal;  // "" where, besides, the certificate and its issuer are in order
@@ -83,8 +84,9 @@ class QuietReasons {
 
 // Session is what the plugin knows of one MQTT session: of a principal *and* a device id, so that a device made again
 // under an old name starts with nothing. It outlives its connection, for delayed wills and queued messages.
-// What every topic decision reads stands first. Confined to the broker's thread.
+// What every topic decision reads stands first, within kHotOctets. Confined to the broker's thread.
 struct alignas(64) Session {
+  static constexpr std::size_t kHotOctets = 256;
   static constexpr std::size_t kMaxSubscriptions = 256;  // further ones are denied: the broker itself has no limit
 
   std::string principal;          // MQTT username and Client Identifier
@@ -106,6 +108,16 @@ struct alignas(64) Session {
   std::shared_ptr<DeviceMeters> meters;   // nullptr: nothing limits this device
   TenantMeters* tenant_meters = nullptr;  // LimitKeeper's
   std::uint64_t limits_generation = 0;    // of the registry's state that `meters` holds the limits of
+
+  // Has the processor fetch all that a topic decision reads, at once instead of one miss after another: a broker with
+  // thousands of connections finds little of it in its caches.
+  void fetch() const {
+    const auto* self = reinterpret_cast<const char*>(this);
+    for (std::size_t line = 64; line < kHotOctets; line += 64) __builtin_prefetch(self + line);
+    __builtin_prefetch(principal.data());
+    __builtin_prefetch(standing.policy);
+    __builtin_prefetch(standing.rules);
+  }
 
   std::string_view tenant_part() const { return std::string_view(principal).substr(0, principal.find('/')); }
   std::string_view device_part() const { return std::string_view(principal).substr(principal.find('/') + 1); }

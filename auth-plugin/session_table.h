@@ -13,6 +13,7 @@
 #include "auth-plugin/connection_cache.h"
 #include "auth-plugin/session.h"
 #include "auth-plugin/text_hash.h"
+#include "core/short_text.h"
 
 namespace muster::auth_plugin {
 
@@ -34,10 +35,11 @@ class SessionTable {
   // The session that an event of `context` is about; nullptr where there is none. Valid until a connection begins or
   // ends.
   Session* find(const void* context, std::string_view client_id, std::string_view username) const {
-    if (client_id.empty() || client_id != username) return nullptr;
     // What the cache knows is live, and of two sessions of a principal the one that lives on this connection is meant.
     Session* live = connections_.find(context);
-    return live && live->principal == client_id ? live : find_slowly(context, client_id);
+    if (live) live->fetch();
+    if (client_id.empty() || !equal_text(client_id, username)) return nullptr;
+    return live && equal_text(live->principal, client_id) ? live : find_slowly(context, client_id);
   }
   std::shared_ptr<Session> find_device(const DeviceId& device) const;
   const Live* find_live(const void* context) const;

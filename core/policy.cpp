@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/policy_compiler.h"
+#include "core/short_text.h"
 
 namespace muster {
 namespace {
@@ -50,9 +51,7 @@ class PolicyMatcher {
   using Rule = Policy::Rule;
 
   PolicyMatcher(const Policy& policy, const PolicySubject& subject, std::string_view topic, bool is_filter)
-      : policy_(policy), subject_(subject), topic_(topic), below_(topic), is_filter_(is_filter) {
-    own_ = take_value(below_, subject.tenant) && take_value(below_, subject.device);
-  }
+      : policy_(policy), subject_(subject), topic_(topic), is_filter_(is_filter), own_(take_own()) {}
 
   bool matches(const Rule& rule) const {
     if (rule.own) {
@@ -65,12 +64,24 @@ class PolicyMatcher {
   }
 
  private:
+  // True where the topic starts with the device's own two levels; below_ is then what follows them.
+  bool take_own() {
+    const std::size_t tenant = subject_.tenant.size();
+    const std::size_t both = tenant + 1 + subject_.device.size();
+    if (tenant == 0 || subject_.device.empty() || topic_.size() < both || topic_[tenant] != '/') return false;
+    if (topic_.size() > both && topic_[both] != '/') return false;
+    if (!equal_text(topic_.substr(0, tenant), subject_.tenant)) return false;
+    if (!equal_text(topic_.substr(tenant + 1, subject_.device.size()), subject_.device)) return false;
+    if (topic_.size() > both) below_ = topic_.substr(both + 1);
+    return true;
+  }
+
   // Text that is equal holds no wildcard, so this is right for names and filters.
   bool matches_tail(const Rule& rule) const {
-    if (rule.tail_levels == 0) return rule.rest || !below_;
+    if (!rule.has_tail) return rule.rest || !below_;
     if (!below_) return false;
-    const std::string_view tail = policy_.text(rule.tail_offset, rule.tail_length);
-    if (!below_->starts_with(tail)) return false;
+    const std::string_view tail{rule.tail.data(), rule.tail_length};
+    if (below_->size() < tail.size() || !equal_text(below_->substr(0, tail.size()), tail)) return false;
     return below_->size() == tail.size() || (rule.rest && (*below_)[tail.size()] == '/');
   }
 
@@ -131,9 +142,9 @@ class PolicyMatcher {
   const Policy& policy_;
   const PolicySubject& subject_;
   std::string_view topic_;
-  std::optional<std::string_view> below_;  // what follows the device's own two levels, where own_
+  std::optional<std::string_view> below_;  // what follows the device's own two levels, where own_ and there is more
   bool is_filter_;
-  bool own_ = false;
+  bool own_;
 };
 
 Result<Policy> Policy::compile(std::span<const PolicyRule> rules, const Limits& limits) {

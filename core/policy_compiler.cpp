@@ -204,18 +204,21 @@ void PolicyCompiler::find_literal_tail(Rule& rule) {
              is_only(levels[1], Segment::Kind::kDevice);
   if (!rule.own) return;
   std::string_view tail = std::string_view(policy_.text_).substr(policy_.text_.rfind("${device}") + 9);
+  bool rest = false;
   for (const Level& level : levels.subspan(2)) {
     const bool plain =
         level.kind == Level::Kind::kSegments && (level.count == 0 || is_only(level, Segment::Kind::kLiteral));
     if (!plain && level.kind != Level::Kind::kRest) return;
-    rule.rest = !plain;
-    rule.tail_levels += plain ? 1 : 0;
+    rest = !plain;
+    rule.has_tail |= plain;
   }
-  rule.literal = true;
   if (!tail.empty()) tail.remove_prefix(1);
-  if (rule.rest) tail.remove_suffix(tail == "#" ? 1 : 2);
-  rule.tail_offset = static_cast<std::uint16_t>(tail.data() - policy_.text_.data());
-  rule.tail_length = static_cast<std::uint16_t>(tail.size());
+  if (rest) tail.remove_suffix(tail == "#" ? 1 : 2);
+  if (tail.size() > rule.tail.size()) return;
+  rule.literal = true;
+  rule.rest = rest;
+  rule.tail_length = static_cast<std::uint8_t>(tail.size());
+  std::ranges::copy(tail, rule.tail.begin());
 }
 
 }  // namespace muster

@@ -13,23 +13,31 @@ namespace {
 using Kind = PolicyMatch::Kind;
 using By = TopicVerdict::By;
 
-constexpr std::uint32_t kForbidden = 1U << 16;  // more than all separators of a topic together
-
-// What each octet adds to a topic's sum: 1 for a level separator, far too much for what may not stand in one.
-constexpr std::array<std::uint32_t, 256> topic_weights() {
-  std::array<std::uint32_t, 256> weights{};
-  for (std::size_t octet = 0; octet < 0x20; ++octet) weights[octet] = kForbidden;
-  for (const char octet : {'\x7f', '+', '#'}) weights[static_cast<unsigned char>(octet)] = kForbidden;
-  weights['/'] = 1;
-  return weights;
+constexpr bool is_forbidden(std::uint8_t octet) {
+  return (octet < 0x20) | (octet == 0x7f) | (octet == '+') | (octet == '#');
 }
 
-// The broker has checked UTF-8 and wildcards; this holds our own limits, on every message, without a branch an octet.
+// The broker has checked UTF-8 and wildcards; this holds our own limits, on every message: sixteen octets at a time, in
+// a form that compilers turn into one instruction for all of them.
 bool is_plain(std::string_view topic) {
-  static constexpr auto kWeights = topic_weights();
-  std::uint32_t sum = 0;
-  for (const char c : topic) sum += kWeights[static_cast<unsigned char>(c)];
-  return sum < static_cast<std::uint32_t>(kMaxTopicLevels);
+  constexpr std::size_t kBlock = 16;
+  const auto* octet = reinterpret_cast<const std::uint8_t*>(topic.data());
+  const auto* const end = octet + topic.size();
+  std::uint32_t separators = 0;
+  std::uint8_t forbidden = 0;
+  for (; end - octet >= static_cast<std::ptrdiff_t>(kBlock); octet += kBlock) {
+    std::uint8_t in_block = 0;
+    for (std::size_t i = 0; i < kBlock; ++i) {
+      forbidden |= static_cast<std::uint8_t>(is_forbidden(octet[i]));
+      in_block += static_cast<std::uint8_t>(octet[i] == '/');
+    }
+    separators += in_block;
+  }
+  for (; octet != end; ++octet) {
+    forbidden |= static_cast<std::uint8_t>(is_forbidden(*octet));
+    separators += *octet == '/' ? 1 : 0;
+  }
+  return forbidden == 0 && separators < static_cast<std::uint32_t>(kMaxTopicLevels);
 }
 
 std::string_view reason_of(Kind kind) {

@@ -167,7 +167,14 @@ TEST_F(TopicGateOf, TopicsBeyondOurLimitsAreInvalid) {
   for (int i = 4; i < kMaxTopicLevels; ++i) levels += "a/";
   EXPECT_TRUE(allowed(levels + "a"));
   EXPECT_FALSE(allowed(levels + "a/a"));
-  for (const char* bad : {"+", "#", "a\x01", "a\x7f", "\n"}) EXPECT_FALSE(allowed(bad));
+  for (const char* bad : {"+", "#", "a\x01", "a\x7f", "\n"}) {
+    // Wherever it stands: octets are looked at in blocks.
+    for (std::size_t before = 0; before < 40; ++before) {
+      EXPECT_FALSE(allowed(std::string(before, 'a') + bad)) << before;
+      EXPECT_FALSE(allowed(std::string(before, 'a') + bad + std::string(40 - before, 'b'))) << before;
+    }
+  }
+  EXPECT_TRUE(allowed(std::string(300, '~')));
   EXPECT_TRUE(allowed("\xc3\xa9"));
 }
 

@@ -174,6 +174,20 @@ TEST(Policy, OwnTopicsWithTextAloneAreComparedAsOnePiece) {
   EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/d1/c/#"));
   EXPECT_FALSE(policy.allows_subscribe(kSubject, "acme/+/c"));
 
+  // Texts around the longest that a rule holds by itself; the others are compared level by level.
+  for (std::size_t size = 1; size < 60; ++size) {
+    const std::string text(size, 't');
+    const Policy long_one = policy_of({{PolicyAction::kPublish, "${tenant}/${device}/" + text + "/#"}});
+    EXPECT_TRUE(long_one.allows_publish(kSubject, "acme/d1/" + text)) << size;
+    EXPECT_TRUE(long_one.allows_publish(kSubject, "acme/d1/" + text + "/x")) << size;
+    EXPECT_FALSE(long_one.allows_publish(kSubject, "acme/d1/" + text + "t")) << size;
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string other = text;
+      other[at] = 'u';
+      EXPECT_FALSE(long_one.allows_publish(kSubject, "acme/d1/" + other)) << size << " " << at;
+    }
+  }
+
   const Policy all = policy_of({{PolicyAction::kSubscribe, "${tenant}/${device}/#"}});
   for (const char* filter : {"acme/d1", "acme/d1/", "acme/d1/#", "acme/d1/+/x"}) {
     EXPECT_TRUE(all.allows_subscribe(kSubject, filter)) << filter;
