@@ -12,9 +12,9 @@
 #include "enroll/external_device.h"
 #include "enroll/reasons.h"
 #include "enroll/reenrolment.h"
+#include "registry/certificate_holder.h"
 #include "registry/certificate_store.h"
 #include "registry/claim_store.h"
-#include "registry/device_store.h"
 #include "registry/issuer_store.h"
 #include "registry/reasons.h"
 #include "registry/token_store.h"
@@ -184,22 +184,25 @@ Result<Authenticated> by_listed_certificate(ApiContext& context, const http::Req
                                             const AlsoAccepted& also) {
   Authenticated who;
   auto looked_up = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-    MUSTER_TRY(const auto row, listed_certificate(context, tx, request.peer_chain.front(), also.expired_certificates));
-    MUSTER_TRY(const auto tenant, registry::get_tenant_by_id(tx, row.tenant_id));
-    if (tenant.status != registry::TenantStatus::kActive) {
+    const BytesView der = request.peer_chain.front();
+    const Sha256 id = x509::sha256(der);
+    MUSTER_TRY(auto holder, registry::find_certificate_holder(tx, id, context.clock.now()));
+    if (!holder) return not_listed();
+    if (!holder->certificate_is_active) {
+      MUSTER_TRY_VOID(listed_certificate(context, tx, der, also.expired_certificates));
+    }
+    if (!holder->tenant_is_active) {
       return Error{ErrorCode::kPermissionDenied, reasons::kAuthTenant, "the tenant is not active"};
     }
-    MUSTER_TRY_VOID(tx.enter(db::Scope::of_tenant(row.tenant_id)));
-    MUSTER_TRY(const auto device, registry::get_device_by_id(tx, row.tenant_id, row.device_id));
-    if (device.status != registry::DeviceStatus::kActive) {
+    if (!holder->device_is_active) {
       return Error{ErrorCode::kPermissionDenied, reasons::kAuthDevice, "the device is not active"};
     }
     who.caller.role = enroll::CallerRole::kDevice;
-    who.caller.tenant = row.tenant_id;
-    who.caller.device = row.device_id;
-    who.caller.device_certificate_id = row.id;
-    who.tenant_name = tenant.name;
-    who.device_name = device.name;
+    who.caller.tenant = holder->tenant_id;
+    who.caller.device = holder->device_id;
+    who.caller.device_certificate_id = id;
+    who.tenant_name = std::move(holder->tenant_name);
+    who.device_name = std::move(holder->device_name);
     return {};
   });
   if (!looked_up.ok()) return std::move(looked_up).error();

@@ -264,7 +264,7 @@ Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
   MUSTER_TRY_VOID(find_listed(tx, chosen));
   MUSTER_TRY_VOID(find_proved(tx, chosen));
   MUSTER_TRY(const auto counts, count_earlier(tx, chosen));
-  MUSTER_TRY_VOID(find_old_keys(tx, chosen, counts));
+  MUSTER_TRY_VOID(find_old_keys(tx, chosen));
   std::set<DeviceId> in_this_group;
   for (std::size_t n = 0; n < chosen.size(); ++n) {
     Item& item = items_[chosen[n]];
@@ -275,18 +275,21 @@ Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
   return {};
 }
 
-// One count for each, in order. A device that this transaction registers has no certificate, and nobody else sees it.
+// One count for each, in order, where a rule depends on it: else 0. A device that this transaction registers has none.
 Result<std::vector<std::size_t>> DeviceEnrolment::count_earlier(db::Transaction& tx, Indices chosen) {
+  const auto counts_for = [&](const Item& item) {
+    return !item.made_device && (item.claim || item.request.caller.role == CallerRole::kFactory);
+  };
   std::vector<DeviceId> devices;
   for (const std::size_t i : chosen) {
-    if (!items_[i].made_device) devices.push_back(items_[i].device->id);
+    if (counts_for(items_[i])) devices.push_back(items_[i].device->id);
   }
   std::vector<std::size_t> counts(chosen.size());
   if (devices.empty()) return counts;
   MUSTER_TRY(const auto counted, registry::count_certificates(tx, tenant_, devices));
   auto next = counted.begin();
   for (std::size_t n = 0; n < chosen.size(); ++n) {
-    if (!items_[chosen[n]].made_device) counts[n] = *next++;
+    if (counts_for(items_[chosen[n]])) counts[n] = *next++;
   }
   return counts;
 }
@@ -310,10 +313,10 @@ Result<void> DeviceEnrolment::find_proved(db::Transaction& tx, Indices chosen) {
 }
 
 // For the audit: the key of the newest certificate that a device has.
-Result<void> DeviceEnrolment::find_old_keys(db::Transaction& tx, Indices chosen, std::span<const std::size_t> counts) {
+Result<void> DeviceEnrolment::find_old_keys(db::Transaction& tx, Indices chosen) {
   std::vector<DeviceId> devices;
-  for (std::size_t n = 0; n < chosen.size(); ++n) {
-    if (counts[n] > 0) devices.push_back(items_[chosen[n]].device->id);
+  for (const std::size_t i : chosen) {
+    if (!items_[i].made_device) devices.push_back(items_[i].device->id);
   }
   if (devices.empty()) return {};
   MUSTER_TRY(const auto keys, registry::newest_keys(tx, tenant_, devices));

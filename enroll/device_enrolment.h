@@ -66,7 +66,7 @@ class DeviceEnrolment {
   Result<void> find_proved(db::Transaction& tx, Indices chosen);
   Result<void> authorise_one(db::Transaction& tx, Item& item, std::size_t earlier);
   Result<void> authorise_renewal(db::Transaction& tx, Item& item) const;
-  Result<void> find_old_keys(db::Transaction& tx, Indices chosen, std::span<const std::size_t> counts);
+  Result<void> find_old_keys(db::Transaction& tx, Indices chosen);
   Result<void> find_listed(db::Transaction& tx, Indices chosen);
   Result<void> build_all(db::Transaction& tx, Indices indices);
   Result<void> build(Item& item) const;

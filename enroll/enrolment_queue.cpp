@@ -5,6 +5,10 @@
 
 namespace muster::enroll {
 
+namespace {
+constexpr std::size_t kGroupsAtOnce = 2;  // of a tenant
+}  // namespace
+
 Result<IssuedCertificate> EnrolmentQueue::submit(PreparedRequest request) {
   const TenantId tenant = request.tenant;
   const auto ticket = std::make_shared<Ticket>(std::move(request));
@@ -13,7 +17,7 @@ Result<IssuedCertificate> EnrolmentQueue::submit(PreparedRequest request) {
   ++lane.users;
   lane.waiting.push_back(ticket);
   while (!ticket->result) {
-    if (lane.busy) {
+    if (ticket->taken || lane.groups == kGroupsAtOnce) {
       done_.wait(lock);
     } else {
       lead(lane, tenant, lock);
@@ -28,14 +32,15 @@ void EnrolmentQueue::lead(Lane& lane, const TenantId& tenant, std::unique_lock<s
   const auto end = lane.waiting.begin() + static_cast<std::ptrdiff_t>(count);
   const std::vector<std::shared_ptr<Ticket>> group(lane.waiting.begin(), end);
   lane.waiting.erase(lane.waiting.begin(), end);
-  lane.busy = true;
+  for (const auto& ticket : group) ticket->taken = true;
+  ++lane.groups;
   lock.unlock();
   std::vector<PreparedRequest> requests;
   for (const auto& ticket : group) requests.push_back(std::move(ticket->request));
   auto results = DeviceEnrolment{context_, tenant, std::move(requests)}.run();
   lock.lock();
   for (std::size_t i = 0; i < group.size(); ++i) group[i]->result = std::move(results[i]);
-  lane.busy = false;
+  --lane.groups;
   done_.notify_all();
 }
 

@@ -11,9 +11,10 @@
 
 namespace muster::enroll {
 
-// EnrolmentQueue is the group commit of single requests: whoever comes while a group of its tenant is under way waits
-// and goes with the next one, so durability costs one pair of commits a group, not a request. No thread of its own: the
-// first who waits leads. Thread-safe.
+// EnrolmentQueue is the group commit of single requests: whoever comes while two groups of its tenant are under way
+// waits and goes with the next one, so durability costs one pair of commits a group, not a request. Two, so that the
+// database works on one while the other is built and signed. No thread of its own: the first who waits leads.
+// Thread-safe.
 class EnrolmentQueue {
  public:
   explicit EnrolmentQueue(AuthorityContext& context) : context_(context) {}
@@ -25,11 +26,12 @@ class EnrolmentQueue {
   struct Ticket {
     explicit Ticket(PreparedRequest r) : request(std::move(r)) {}
     PreparedRequest request;
+    bool taken = false;  // by a group
     std::optional<Result<IssuedCertificate>> result;
   };
   struct Lane {  // of one tenant
     std::vector<std::shared_ptr<Ticket>> waiting;
-    bool busy = false;
+    std::size_t groups = 0;  // under way
     std::size_t users = 0;
   };
   void lead(Lane& lane, const TenantId& tenant, std::unique_lock<std::mutex>& lock);
