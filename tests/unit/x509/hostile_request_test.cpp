@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/encoding.h"
+#include "unit/x509/der_text.h"
 #include "unit/x509/pki_data.h"
 #include "x509/certificate_request.h"
 #include "x509/public_key.h"
@@ -14,22 +15,7 @@
 namespace muster::x509 {
 namespace {
 
-std::string from(std::string_view hex) { return std::string(as_text(from_hex(hex).value())); }
-
-std::string element(char tag, const std::string& contents) {
-  std::string out(1, tag);
-  if (contents.size() >= 0x100) {
-    out += '\x82';
-    out += static_cast<char>(contents.size() >> 8);
-  } else if (contents.size() >= 0x80) {
-    out += '\x81';
-  }
-  out += static_cast<char>(contents.size() & 0xFF);
-  return out + contents;
-}
-std::string sequence(const std::string& contents) { return element('\x30', contents); }
-std::string bits(const std::string& octets) { return element('\x03', std::string(1, '\0') + octets); }
-std::string oid(std::string_view hex) { return element('\x06', from(hex)); }
+using namespace der_text;  // NOLINT(google-build-using-namespace)
 
 const std::string kEcPublicKey = oid("2a8648ce3d0201");
 const std::string kP256 = oid("2a8648ce3d030107");

@@ -6,27 +6,12 @@
 #include <string>
 
 #include "core/encoding.h"
+#include "unit/x509/der_text.h"
 
 namespace muster::x509 {
 namespace {
 
-std::string element(char tag, const std::string& contents) {
-  std::string out(1, tag);
-  if (contents.size() < 0x80) {
-    out.push_back(static_cast<char>(contents.size()));
-  } else {
-    if (contents.size() > 0xFF) {
-      out.push_back('\x82');
-      out.push_back(static_cast<char>(contents.size() >> 8));
-    } else {
-      out.push_back('\x81');
-    }
-    out.push_back(static_cast<char>(contents.size() & 0xFF));
-  }
-  return out + contents;
-}
-std::string sequence(const std::string& contents) { return element('\x30', contents); }
-std::string octets(const std::string& contents) { return element('\x04', contents); }
+using namespace der_text;  // NOLINT(google-build-using-namespace)
 
 const std::string kSha1 = sequence(element('\x06', "\x2B\x0E\x03\x02\x1A"));
 const std::string kNonceOid = element('\x06', "\x2B\x06\x01\x05\x05\x07\x30\x01\x02");
