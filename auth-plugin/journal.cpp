@@ -64,7 +64,11 @@ Result<std::uint64_t> Journal::published(const Session& session, const Connectio
   return std::uint64_t{0};
 }
 
+// Nobody waits for a will: beyond the device's part of the WAL it is delivered and not recorded. Otherwise a device
+// that leaves and comes back would fill it by wills.
 void Journal::will_sent(const Session& session, const MessageView& message) {
+  const std::string_view refusal = quota_refusal(session, 1);
+  if (!refusal.empty()) return metrics_.record_refused(refusal);
   RecordView record = record_of(session, session.connection, RecordKind::kWill);
   record.topic = message.topic;
   record.payload = message.payload;
@@ -163,7 +167,7 @@ Result<std::uint64_t> Journal::append(const RecordView& record) {
 }
 
 std::string_view Journal::quota_refusal(const Session& session, double part) {
-  const auto now = std::chrono::steady_clock::now();
+  const Time now = coarse_steady_now();
   if (now >= settle_due_) {
     settle_due_ = now + kSettlePeriod;
     const edge::WalStatistics wal = wal_.statistics();
@@ -195,15 +199,6 @@ bool Journal::may_speak_of_stranger(std::string_view principal, std::string_view
 bool Journal::may_tell_tenant(const TenantId& tenant, std::string_view reason, Time now) {
   if (refusals_of_tenant_.size() >= kMaxRefusalBuckets) refusals_of_tenant_.clear();
   return refusals_of_tenant_.try_emplace({tenant, reason}, kRefusalsPerSecond, kRefusalsAtOnce).first->second.take(now);
-}
-
-bool Journal::Bucket::take(Time now) {
-  const std::chrono::duration<double> elapsed = now - last;
-  level = std::min(most, level + elapsed.count() * rate);
-  last = now;
-  if (level < 1) return false;
-  level -= 1;
-  return true;
 }
 
 }  // namespace muster::auth_plugin

@@ -12,6 +12,7 @@
 #include "auth-plugin/backlog_shares.h"
 #include "auth-plugin/broker_metrics.h"
 #include "auth-plugin/session.h"
+#include "auth-plugin/token_bucket.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/record.h"
@@ -66,15 +67,6 @@ class Journal {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
-  // `rate` a second, at most `most` at once.
-  struct Bucket {
-    Bucket(double rate_, double most_) : rate(rate_), most(most_), level(most_) {}
-    bool take(Time now);
-    double rate;
-    double most;
-    double level;
-    Time last{};
-  };
   BrokerMetrics::TenantCounters& counters_of(const Session& session) {
     return metrics_.of_tenant(session.tenant_id, session.tenant_part());
   }
@@ -93,11 +85,11 @@ class Journal {
   BacklogShares<DeviceId> device_shares_{0.5};
   BacklogShares<TenantId> tenant_shares_{0.75};
   Time settle_due_{};
-  Bucket lines_{50, 50};
-  Bucket strangers_{10, 20};  // log lines
-  Bucket searches_{100, 100};
+  PacedBucket lines_{50, 50};
+  PacedBucket strangers_{10, 20};  // log lines
+  PacedBucket searches_{100, 100};
   std::unordered_map<std::string, Time> quiet_strangers_;
-  std::map<std::pair<TenantId, std::string_view>, Bucket> refusals_of_tenant_;
+  std::map<std::pair<TenantId, std::string_view>, PacedBucket> refusals_of_tenant_;
 };
 
 }  // namespace muster::auth_plugin

@@ -28,4 +28,16 @@ class TokenBucket {
   Time last_{};  // nothing yet: full
 };
 
+// PacedBucket is a TokenBucket of one rate and one burst, from which single tokens are taken.
+class PacedBucket {
+ public:
+  PacedBucket(double rate, double burst) : rate_(rate), burst_(burst) {}
+  bool take(TokenBucket::Time now) { return bucket_.take(1, rate_, burst_, now); }
+
+ private:
+  TokenBucket bucket_;
+  double rate_;
+  double burst_;
+};
+
 }  // namespace muster::auth_plugin

@@ -58,5 +58,52 @@ TEST_F(JournalOfStrangers, ClaimedNameOfAnotherTenantIsNotRepeated) {
   EXPECT_EQ(records_of("beta/d1"), 0);
 }
 
+// A WAL of which nothing is shipped, with room for a thousand octets more.
+class FullWal final : public edge::WalWriter {
+ public:
+  IncarnationId incarnation() const override { return {}; }
+  Result<std::uint64_t> append(RecordView record) override {
+    octets_ += kRecordFixedSize + record.topic.size() + record.payload.size();
+    return ++appended;
+  }
+  bool has_room_for_qos0() const override { return true; }
+  edge::WalStatistics statistics() const override {
+    edge::WalStatistics statistics;
+    statistics.unshipped_bytes = octets_;
+    statistics.room_bytes = 1000;
+    return statistics;
+  }
+  std::uint64_t appended = 0;
+
+ private:
+  std::uint64_t octets_ = 0;
+};
+
+// Leaving and coming back, each time with a will, must not be a way around the device's part of the WAL.
+TEST(JournalOfADevice, WillsTakeNoMoreOfTheWalThanItsPublishesMay) {
+  FullWal wal;
+  const SystemClock clock;
+  BrokerMetrics metrics;
+  Journal journal{wal, metrics, clock, [](LogLevel, const std::string&) {}};
+  Session greedy;
+  greedy.principal = "acme/d1";
+  greedy.tenant_id = TenantId::random();
+  greedy.device_id = DeviceId::random();
+  Session other = greedy;
+  other.device_id = DeviceId::random();
+  other.tenant_id = TenantId::random();
+  const Bytes payload(50'000, 1);
+  MessageView will;
+  will.topic = "acme/d1/state";
+  will.payload = payload;
+
+  for (int i = 0; i < 20; ++i) journal.will_sent(greedy, will);
+  EXPECT_EQ(wal.appended, 1U);
+  EXPECT_NE(metrics.render().find("muster_broker_records_refused_total{reason=\"wal.device_quota\"} 19\n"),
+            std::string::npos);
+  journal.will_sent(other, will);
+  EXPECT_EQ(wal.appended, 2U) << "another device has its own part";
+}
+
 }  // namespace
 }  // namespace muster::auth_plugin
