@@ -66,7 +66,8 @@ BrokerMetrics::TenantCounters BrokerMetrics::make_tenant_counters(std::string_vi
       registry_.counter("muster_broker_tenant_octets_total", "Octets of their topics and payloads.", labels),
       registry_.counter("muster_broker_tenant_connects_total", "Accepted CONNECTs of a tenant's devices.", labels),
       registry_.counter("muster_broker_tenant_denials_total", "Topic decisions and messages denied to them.", labels),
-      registry_.counter("muster_broker_tenant_cuts_total", "Their connections cut by the plugin.", labels)};
+      registry_.counter("muster_broker_tenant_cuts_total", "Their connections cut by the plugin.", labels),
+      registry_.counter("muster_broker_tenant_limited_total", "Limits that they hit.", labels)};
 }
 
 // A tenant made again under an old name counts on under it: counters say what happened, not to whom it belongs. One

@@ -60,6 +60,7 @@ class BrokerMetrics {
     Counter& connects;
     Counter& denials;
     Counter& cuts;
+    Counter& limited;
   };
   static constexpr std::size_t kMaxTenants = 200;
   TenantCounters& of_tenant(const TenantId& id, std::string_view name);

@@ -139,13 +139,7 @@ std::string_view LimitKeeper::queue(Session& session, std::uint8_t qos) {
 
 void LimitKeeper::hit(const Session& session, std::string_view reason) {
   metrics_.limited(reason);
-  const std::string tenant(session.tenant_part());
-  const bool named = named_tenants_.contains(tenant) || named_tenants_.size() < kMaxNamedTenants;
-  if (named) ++named_tenants_[tenant];
-  metrics_.registry()
-      .counter("muster_broker_tenant_limited_total", "Limits hit, of the first tenants that hit one.",
-               {{"tenant", named ? tenant : "other"}})
-      .add();
+  metrics_.of_tenant(session.tenant_id, session.tenant_part()).limited.add();
 }
 
 }  // namespace muster::auth_plugin

@@ -49,10 +49,8 @@ class LimitKeeper {
   // A message for a session that is not connected. Counts it.
   std::string_view queue(Session& session, std::uint8_t qos);
 
-  // Counts a limit that was hit, by reason and by tenant; of tenants only the first hundred have a name of their own.
+  // Counts a limit that was hit, by reason and by tenant.
   void hit(const Session& session, std::string_view reason);
-
-  static constexpr std::size_t kMaxNamedTenants = 100;
 
  private:
   // nullptr where nothing limits the device.
@@ -65,7 +63,6 @@ class LimitKeeper {
   BrokerMetrics& metrics_;
   // Of every tenant that connected since the start: entries stay, since sessions point at them.
   std::unordered_map<TenantId, TenantMeters> tenants_;
-  std::unordered_map<std::string, std::size_t> named_tenants_;
 };
 
 }  // namespace muster::auth_plugin

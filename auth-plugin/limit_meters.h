@@ -10,7 +10,7 @@
 namespace muster::auth_plugin {
 
 // What one device, or one tenant, has used of its limits, and the limits in force in one generation of the registry's
-// state.
+// state (a device's: Session::limits_generation).
 struct RateMeters {
   TokenBucket connects;
   TokenBucket messages;
@@ -18,7 +18,6 @@ struct RateMeters {
 };
 
 struct DeviceMeters {
-  std::uint64_t generation = 0;
   Limits limits;
   RateMeters rates;
   std::uint32_t queued = 0;             // since the device went offline
