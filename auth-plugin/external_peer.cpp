@@ -22,8 +22,7 @@ struct Verdict {
 };
 
 // Whether there is a device to take the chain for, among them whether the tenant is one that edges know.
-Result<PeerEvidence> to_evidence(const Verdict& verdict, const PresentedChain& chain, const x509::Certificate& leaf,
-                                 const IdentityState& state) {
+Result<PeerEvidence> to_evidence(const Verdict& verdict, const ParsedChain& chain, const IdentityState& state) {
   const ExternalAnchorEntry& entry = *verdict.entry;
   if (!verdict.chain.findings.empty()) return refused(verdict.chain.findings.front().reason);
   if (!verdict.chain.device) return refused(x509::reasons::kExternalDeviceIdMissing);
@@ -36,61 +35,55 @@ Result<PeerEvidence> to_evidence(const Verdict& verdict, const PresentedChain& c
   auto external = std::make_shared<ExternalEvidence>();
   external->revocation_keys = verdict.chain.revocation_keys;
   if (entry.reports_unknown && !state.view->find_certificate(credential)) {
-    external->chain.emplace_back(chain.leaf.begin(), chain.leaf.end());
-    for (const BytesView der : chain.others) {
-      if (!std::ranges::equal(der, chain.leaf)) external->chain.emplace_back(der.begin(), der.end());
-    }
+    const auto keep = [&](const x509::Certificate& certificate) {
+      external->chain.emplace_back(certificate.der().begin(), certificate.der().end());
+    };
+    keep(*chain.leaf());
+    for (const x509::Certificate& other : chain.others()) keep(other);
   }
-  return PeerEvidence{.certificate_id = leaf.id(),
+  return PeerEvidence{.certificate_id = chain.leaf()->id(),
                       .principal = Principal{std::move(name).value(), *verdict.chain.device},
                       .tenant_id = entry.tenant_id,
                       .issuer_id = entry.id,
                       .anchor_key = entry.key,
                       .not_after = verdict.chain.not_after,
                       .credential_id = credential,
-                      .tenant_by_name = chain.tenant.has_value(),
+                      .tenant_by_name = chain.presented().tenant.has_value(),
                       .external = std::move(external)};
 }
 
 }  // namespace
 
-std::vector<BytesView> ParsedChain::issuer_names() const {
-  std::vector<BytesView> names = {leaf.issuer()};
-  for (const x509::Certificate& certificate : others) names.push_back(certificate.issuer());
-  return names;
-}
-
-std::optional<Result<PeerEvidence>> verify_external_peer(const ParsedChain& parsed, const IdentityState& state,
+std::optional<Result<PeerEvidence>> verify_external_peer(const ParsedChain& chain, const IdentityState& state,
                                                          UtcTime now, x509::SignatureMemory* memory) {
   if (!state.external || state.external->empty()) return std::nullopt;
-  const PresentedChain& chain = parsed.presented;
-  const x509::Certificate& leaf = parsed.leaf;
+  const std::optional<TenantId>& tenant = chain.presented().tenant;
   std::vector<Verdict> verdicts;
   std::size_t checks_left = kMaxSignatureChecks;
   std::size_t cost_left = kMaxSignatureCost;
-  for (const auto& entry : state.external->candidates(parsed.issuer_names(), chain.tenant)) {
+  for (const auto& entry : state.external->candidates(chain.issuer_names(), tenant)) {
     const x509::SignatureAllowance allowance{std::min(checks_left, x509::kMaxExternalSignatureChecks), cost_left,
                                              memory};
-    auto judged = x509::judge_external_chain(leaf, parsed.others, entry->anchor, now, allowance);
+    auto judged = x509::judge_external_chain(*chain.leaf(), chain.others(), entry->anchor, now, allowance);
     checks_left -= std::min(checks_left, judged.signature_checks);
     cost_left -= std::min(cost_left, judged.signature_cost);
     if (judged.anchored) verdicts.push_back({entry, std::move(judged)});
   }
   if (verdicts.empty()) return std::nullopt;
   // Whether another tenant's anchor verifies it as well stayed open.
-  if (!chain.tenant && (checks_left == 0 || cost_left == 0))
+  if (!tenant && (checks_left == 0 || cost_left == 0))
     return Result<PeerEvidence>(refused(x509::reasons::kChainSearchExhausted));
   const auto other_tenant = [&](const Verdict& verdict) {
     return verdict.entry->tenant_id != verdicts.front().entry->tenant_id;
   };
-  if (!chain.tenant && std::ranges::any_of(verdicts, other_tenant)) {
+  if (!tenant && std::ranges::any_of(verdicts, other_tenant)) {
     return Result<PeerEvidence>(refused(reasons::kIssuerAmbiguous));
   }
   // One tenant may anchor a root and a CA under it, each with rules of its own: a device that is registered by one of
   // them comes by that one.
   std::optional<Result<PeerEvidence>> answer;
   for (const Verdict& verdict : verdicts) {
-    auto evidence = to_evidence(verdict, chain, leaf, state);
+    auto evidence = to_evidence(verdict, chain, state);
     const bool registered = evidence.ok() && state.view->find_certificate(evidence->credential_id).has_value();
     if (registered) return evidence;
     if (!answer || (!answer->ok() && evidence.ok())) answer = std::move(evidence);

@@ -21,6 +21,7 @@
 #include "auth-plugin/identity_state.h"
 #include "auth-plugin/journal.h"
 #include "auth-plugin/limit_keeper.h"
+#include "auth-plugin/parsed_chain.h"
 #include "auth-plugin/registration_spool.h"
 #include "auth-plugin/registry_standing.h"
 #include "auth-plugin/session_desk.h"
@@ -117,8 +118,8 @@ class Gatekeeper final : public HandshakeJudge {
 
   void report_unknown(const ConnectQuestion& question, std::string_view reason);
   Stranger stranger_of(const PeerEvidence& evidence, std::string_view address);
-  Stranger stranger_of(const PresentedChain& chain) const;
-  void name_tenant(const PresentedChain& chain, const IdentityState& state, Stranger& stranger);
+  Stranger stranger_of(const ParsedChain& chain) const;
+  void name_tenant(const ParsedChain& chain, const IdentityState& state, Stranger& stranger);
   bool is_known_in_reload(const ConnectView& view) const;
   Result<std::string> open_session(const ConnectView& view);
   std::string_view connect_limit(Session& admitted);

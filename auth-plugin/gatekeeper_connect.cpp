@@ -10,7 +10,6 @@
 #include "auth-plugin/reasons.h"
 #include "auth-plugin/refused_chain.h"
 #include "auth-plugin/registry_standing.h"
-#include "x509/certificate.h"
 #include "x509/sha256.h"
 
 namespace muster::auth_plugin {
@@ -43,7 +42,8 @@ Gatekeeper::Gatekeeper(Parts parts)
              parts_.metrics.registry().counter("muster_broker_commands_dropped_total",
                                                "Commands that expired, or that the device may not receive.")}) {}
 
-Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& chain) {
+Result<PeerEvidence> Gatekeeper::judge(const PresentedChain& presented) {
+  const ParsedChain chain(presented);
   const IdentityState* state = parts_.identity.current();
   const x509::SignatureMemory::Use before = signatures_.use();
   auto evidence = state ? verify_peer(chain, *state, parts_.trust_domain, parts_.clock.now(), &signatures_)
@@ -73,8 +73,8 @@ Result<std::optional<TenantId>> Gatekeeper::tenant_of_server_name(std::string_vi
 }
 
 // The tenant hears of it: the one that the TLS server name picked, or the one whose CA signed the certificate.
-void Gatekeeper::name_tenant(const PresentedChain& chain, const IdentityState& state, Stranger& stranger) {
-  auto tenant = chain.tenant;
+void Gatekeeper::name_tenant(const ParsedChain& chain, const IdentityState& state, Stranger& stranger) {
+  auto tenant = chain.presented().tenant;
   if (!tenant && journal_.may_look_for_tenant()) tenant = tenant_that_signed(chain, state);
   const auto facts = tenant ? state.view->find_tenant(*tenant) : std::nullopt;
   if (!facts) return;
@@ -96,14 +96,14 @@ void Gatekeeper::handshake_refused(std::string_view reason, std::string_view add
 }
 
 // The names in a refused certificate are claims: they are logged as such and nothing else follows from them.
-Stranger Gatekeeper::stranger_of(const PresentedChain& chain) const {
+Stranger Gatekeeper::stranger_of(const ParsedChain& chain) const {
   static thread_local std::string claimed;
   claimed.clear();
+  const auto& leaf = chain.leaf();
   Stranger stranger;
-  stranger.address = chain.address;
-  stranger.certificate_id = x509::sha256(chain.leaf);
-  const auto leaf = x509::Certificate::parse_der(chain.leaf);
-  const auto uri = leaf.ok() ? leaf->only_uri_san() : std::nullopt;
+  stranger.address = chain.presented().address;
+  stranger.certificate_id = leaf ? leaf->id() : x509::sha256(chain.presented().leaf);
+  const auto uri = leaf ? leaf->only_uri_san() : std::nullopt;
   if (!uri) return stranger;
   const auto principal = parse_device_uri(*uri, parts_.trust_domain);
   if (!principal.ok()) return stranger;

@@ -32,7 +32,7 @@ Result<void> check_username(const OtherClient& client) {
 Result<Session> open_session(const OtherBroker& broker, const IdentityState& state, const OtherClient& client) {
   if (client.chain.empty()) return refused(reasons::kCertificateMissing);
   const PresentedChain chain{client.chain.front(), client.chain.subspan(1), broker.tenant, {}};
-  MUSTER_TRY(const PeerEvidence evidence, verify_peer(chain, state, broker.trust_domain, broker.now));
+  MUSTER_TRY(const PeerEvidence evidence, verify_peer(ParsedChain(chain), state, broker.trust_domain, broker.now));
   ConnectQuestion question;
   question.state = &state;
   question.snapshot_fresh = true;  // the registry itself is asked

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "auth-plugin/peer_verification.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "auth-plugin/external_peer.h"
 #include "auth-plugin/reasons.h"
-#include "x509/certificate.h"
-#include "x509/chain_verifier.h"
 #include "x509/device_chain.h"
 #include "x509/reasons.h"
 
@@ -23,23 +20,23 @@ struct Terms {
 };
 
 // Certificates that we issued.
-Result<PeerEvidence> verify_own(const ParsedChain& parsed, const IdentityState& state, const Terms& terms) {
-  const PresentedChain& chain = parsed.presented;
-  std::vector<Anchor> anchors = state.anchors->candidates(parsed.issuer_names());
+Result<PeerEvidence> verify_own(const ParsedChain& chain, const IdentityState& state, const Terms& terms) {
+  const std::optional<TenantId>& by_name = chain.presented().tenant;
+  std::vector<Anchor> anchors = state.anchors->candidates(chain.issuer_names());
   if (anchors.empty()) return refused(x509::reasons::kChainAnchorUnknown);
-  if (chain.tenant) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *chain.tenant; });
+  if (by_name) std::erase_if(anchors, [&](const Anchor& anchor) { return anchor.tenant_id != *by_name; });
   std::vector<x509::TrustAnchor> trust;
   for (const Anchor& anchor : anchors) trust.push_back(anchor.trust);
 
-  MUSTER_TRY(const auto device, x509::verify_device_chain(x509::ParsedDeviceChain{.leaf = parsed.leaf,
-                                                                                  .intermediates = parsed.others,
+  MUSTER_TRY(const auto device, x509::verify_device_chain(x509::ParsedDeviceChain{.leaf = *chain.leaf(),
+                                                                                  .intermediates = chain.others(),
                                                                                   .anchors = trust,
                                                                                   .trust_domain = terms.trust_domain,
                                                                                   .now = terms.now,
                                                                                   .memory = terms.memory}));
   const Anchor& anchor = anchors.at(device.anchor_index);
   const Sha256 key = anchor.trust.certificate().spki_sha256();
-  if (!chain.tenant) {
+  if (!by_name) {
     for (const edge::IssuerFacts& issuer : state.view->find_issuers_by_key(key)) {
       const bool active = issuer.status == edge::EntityStatus::kActive;
       if (active && issuer.tenant_id != anchor.tenant_id) return refused(reasons::kIssuerAmbiguous);
@@ -55,30 +52,20 @@ Result<PeerEvidence> verify_own(const ParsedChain& parsed, const IdentityState& 
                       .anchor_key = key,
                       .not_after = device.not_after,
                       .credential_id = device.certificate_id,
-                      .tenant_by_name = chain.tenant.has_value()};
+                      .tenant_by_name = by_name.has_value()};
 }
 
 }  // namespace
 
-Result<PeerEvidence> verify_peer(const PresentedChain& chain, const IdentityState& state,
-                                 const TrustDomain& trust_domain, UtcTime now, x509::SignatureMemory* memory) {
-  MUSTER_TRY(const auto leaf, x509::Certificate::parse_der(chain.leaf));
-  if (chain.others.size() > x509::kMaxPresented + 1) return refused(x509::reasons::kChainTooManyPresented);
-  std::vector<x509::Certificate> others;
-  others.reserve(chain.others.size());
-  for (const BytesView der : chain.others) {
-    if (std::ranges::equal(der, chain.leaf)) continue;
-    MUSTER_TRY(auto certificate, x509::Certificate::parse_der(der));
-    others.push_back(std::move(certificate));
-  }
-  if (others.size() > x509::kMaxPresented) return refused(x509::reasons::kChainTooManyPresented);
-  const ParsedChain parsed{chain, leaf, others};
-  auto verified = verify_own(parsed, state, {trust_domain, now, memory});
+Result<PeerEvidence> verify_peer(const ParsedChain& chain, const IdentityState& state, const TrustDomain& trust_domain,
+                                 UtcTime now, x509::SignatureMemory* memory) {
+  MUSTER_TRY_VOID(chain.readable());
+  auto verified = verify_own(chain, state, {trust_domain, now, memory});
   if (!verified.ok()) {
-    auto external = verify_external_peer(parsed, state, now, memory);
+    auto external = verify_external_peer(chain, state, now, memory);
     if (external) verified = std::move(*external);
   }
-  if (verified.ok()) verified->serial = leaf.serial_hex();
+  if (verified.ok()) verified->serial = chain.leaf()->serial_hex();
   return verified;
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <set>
-#include <vector>
 
 #include "x509/certificate.h"
 #include "x509/chain_verifier.h"
@@ -17,16 +16,11 @@ constexpr std::size_t kMaxCost = 16;  // PublicKey::verification_cost: about a m
 // Follows signatures upwards from the leaf.
 class SignatureTrail {
  public:
-  SignatureTrail(const PresentedChain& chain, const IdentityState& state) : state_(state) {
-    add(chain.leaf);
-    for (const BytesView der : chain.others) {
-      if (certificates_.size() <= x509::kMaxPresented) add(der);
-    }
-  }
+  SignatureTrail(const ParsedChain& chain, const IdentityState& state) : chain_(chain), state_(state) {}
 
   std::optional<TenantId> tenant() {
-    if (certificates_.empty()) return std::nullopt;
-    const x509::Certificate* at = &certificates_.front();
+    // A leaf that cannot be read leads nowhere, whatever was presented with it.
+    const x509::Certificate* at = chain_.leaf() ? &*chain_.leaf() : nullptr;
     for (std::size_t step = 0; step < x509::kMaxPathLength && at; ++step) {
       const std::set<TenantId> signers = tenants_whose_key_signed(*at);
       if (signers.size() == 1) return *signers.begin();
@@ -37,11 +31,6 @@ class SignatureTrail {
   }
 
  private:
-  void add(BytesView der) {
-    auto parsed = x509::Certificate::parse_der(der);
-    if (parsed.ok()) certificates_.push_back(std::move(parsed).value());
-  }
-
   bool signed_by(const x509::Certificate& subject, const x509::PublicKey& key) {
     spent_ += key.verification_cost();
     if (spent_ > kMaxCost) return false;
@@ -61,8 +50,7 @@ class SignatureTrail {
   }
 
   const x509::Certificate* presented_that_signed(const x509::Certificate& subject) {
-    for (std::size_t i = 1; i < certificates_.size(); ++i) {
-      const x509::Certificate& candidate = certificates_[i];
+    for (const x509::Certificate& candidate : chain_.others()) {
       if (!std::ranges::equal(candidate.subject(), subject.issuer())) continue;
       if (++spent_ > kMaxCost) return nullptr;
       const auto key = x509::PublicKey::parse(candidate.spki());
@@ -71,16 +59,14 @@ class SignatureTrail {
     return nullptr;
   }
 
+  const ParsedChain& chain_;
   const IdentityState& state_;
-  std::vector<x509::Certificate> certificates_;  // leaf first
   std::size_t spent_ = 0;
 };
 
 }  // namespace
 
-std::optional<TenantId> tenant_that_signed(const PresentedChain& chain, const IdentityState& state) {
-  // A leaf that cannot be read leads nowhere, whatever was presented with it.
-  if (!x509::Certificate::parse_der(chain.leaf).ok()) return std::nullopt;
+std::optional<TenantId> tenant_that_signed(const ParsedChain& chain, const IdentityState& state) {
   return SignatureTrail(chain, state).tenant();
 }
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "auth-plugin/identity_state.h"
-#include "auth-plugin/tls_hook.h"
+#include "auth-plugin/parsed_chain.h"
 #include "core/id.h"
 
 namespace muster::auth_plugin {
@@ -13,6 +13,6 @@ namespace muster::auth_plugin {
 // PKI) signed it, directly or through the certificates presented with it, whatever else is wrong with the chain. Names
 // are not believed, and nothing but a record in that tenant's lifecycle stream may follow from the answer. nullopt:
 // nobody's, or more than one tenant's. Verifies a bounded number of signatures.
-std::optional<TenantId> tenant_that_signed(const PresentedChain& chain, const IdentityState& state);
+std::optional<TenantId> tenant_that_signed(const ParsedChain& chain, const IdentityState& state);
 
 }  // namespace muster::auth_plugin
