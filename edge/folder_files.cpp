@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdio>
 
 #include "core/clock.h"
-#include "core/crc32c.h"
 #include "edge/entity_codec.h"
+#include "edge/sealed_file.h"
 #include "edge/wire.h"
 
 namespace muster::edge {
@@ -19,7 +17,8 @@ constexpr Magic kDeltaMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'D', 'L'};
 constexpr Magic kHeartbeatMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'H', 'B'};
 constexpr Magic kStateMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'S', 'T'};
 constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kChecksumSize = 4;
+constexpr std::string_view kDeltaPrefix = "delta-";
+constexpr std::string_view kDeltaSuffix = ".delta";
 constexpr std::chrono::seconds kMostSeconds{253'402'300'799};  // 9999-12-31T23:59:59Z
 
 Error corrupt(const char* what) { return Error{ErrorCode::kCorrupt, "snapshot.corrupt", what}; }
@@ -32,19 +31,15 @@ void begin_file(WireWriter& out, const Magic& magic) {
   out.u64(0);
 }
 
-// The checksum covers all octets before it and is the file's last field.
-void end_file(Bytes& file) { WireWriter{file}.u32(crc32c(file)); }
-
 // Checks the checksum and the opening fields and returns what lies between.
 Result<BytesView> open_file(BytesView file, const Magic& magic) {
-  if (file.size() < magic.size() + 16 + kChecksumSize) return corrupt("the file is too short");
-  const BytesView covered = file.first(file.size() - kChecksumSize);
-  if (WireReader{file.last(kChecksumSize)}.u32() != crc32c(covered)) return corrupt("the checksum is wrong");
+  MUSTER_TRY(const BytesView covered, unseal(file));
   WireReader in{covered};
   if (in.array<8>() != magic) return corrupt("the magic is wrong");
   in.u32();
   const std::uint32_t minimum_reader = in.u32();
   const std::uint64_t features = in.u64();
+  if (!in.ok()) return corrupt("the file is too short");
   if (minimum_reader > kVersion || features != 0) {
     return Error{ErrorCode::kUnsupported, "snapshot.version_unsupported", "the file needs a newer reader"};
   }
@@ -64,11 +59,11 @@ Result<Bytes> encode_delta(const StreamPosition& from, const StreamPosition& to,
   out.u32(static_cast<std::uint32_t>(changes.size()));
   for (const IdentityChange& change : changes) {
     MUSTER_TRY_VOID(append_entity(file, change));
-    if (file.size() + kChecksumSize > kMaxDeltaBytes) {
+    if (file.size() + sizeof(std::uint32_t) > kMaxDeltaBytes) {
       return Error{ErrorCode::kResourceExhausted, "snapshot.limit_exceeded", "the delta is too large: write a base"};
     }
   }
-  end_file(file);
+  seal(file);
   return file;
 }
 
@@ -90,18 +85,10 @@ Result<Delta> decode_delta(BytesView file) {
   return delta;
 }
 
-std::string delta_name(std::uint64_t to) {
-  char name[40];
-  std::snprintf(name, sizeof name, "delta-%020llu.delta", static_cast<unsigned long long>(to));
-  return name;
-}
+std::string delta_name(std::uint64_t to) { return numbered_name(kDeltaPrefix, to, kDeltaSuffix); }
 
 std::optional<std::uint64_t> parse_delta_name(std::string_view name) {
-  std::uint64_t to = 0;
-  if (name.size() != delta_name(0).size() || !name.starts_with("delta-")) return std::nullopt;
-  const auto parsed = std::from_chars(name.data() + 6, name.data() + 26, to);
-  if (parsed.ec != std::errc{} || delta_name(to) != name) return std::nullopt;
-  return to;
+  return parse_numbered_name(kDeltaPrefix, name, kDeltaSuffix);
 }
 
 Bytes encode_heartbeat(const Heartbeat& heartbeat) {
@@ -112,7 +99,7 @@ Bytes encode_heartbeat(const Heartbeat& heartbeat) {
   out.u64(heartbeat.position.number);
   out.i64(heartbeat.issued_at.time_since_epoch().count());
   out.octets(heartbeat.signature);
-  end_file(file);
+  seal(file);
   return file;
 }
 
@@ -150,7 +137,7 @@ Bytes encode_held_state(const HeldState& state) {
   out.count16(state.past_epochs.size());
   for (const RawId& epoch : state.past_epochs) out.octets(epoch.octets);
   out.i64(state.heartbeat_issued_at.time_since_epoch().count());
-  end_file(file);
+  seal(file);
   return file;
 }
 

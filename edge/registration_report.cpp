@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "core/crc32c.h"
 #include "core/encoding.h"
+#include "edge/sealed_file.h"
 #include "edge/wire.h"
 
 namespace muster::edge {
@@ -44,16 +44,13 @@ Bytes encode_report(const RegistrationReport& report) {
   w.octets(report.anchor_id.octets());
   w.count16(report.chain.size());
   for (const Bytes& der : report.chain) w.text16(as_text(der));
-  w.u32(crc32c(out));
+  seal(out);
   return out;
 }
 
 Result<RegistrationReport> decode_report(BytesView bytes) {
   const Error broken{ErrorCode::kCorrupt, "snapshot.corrupt", "a registration report is broken"};
-  if (bytes.size() < 4) return broken;
-  WireReader checksum{bytes.last(4)};
-  const BytesView body = bytes.first(bytes.size() - 4);
-  if (checksum.u32() != crc32c(body)) return broken;
+  MUSTER_TRY(const BytesView body, unseal(bytes));
   WireReader in{body};
   const auto magic = in.array<8>();
   const std::uint32_t version = in.u32();

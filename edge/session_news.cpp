@@ -2,16 +2,15 @@
 #include "edge/session_news.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
-#include "core/crc32c.h"
+#include "edge/sealed_file.h"
 #include "edge/wire.h"
 
 namespace muster::edge {
 namespace {
 
-constexpr std::string_view kMagic = "MUSTERSN";
+constexpr std::string_view kMagic = "MUSTERNW";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::string_view kPrefix = "sessions-";
 constexpr std::string_view kSuffix = ".news";
@@ -20,11 +19,7 @@ constexpr std::string_view kSuffix = ".news";
 
 std::string sessions_folder(const std::string& wal_folder) { return wal_folder + "/sessions"; }
 
-std::string news_name(std::uint64_t number) {
-  char digits[24];
-  std::snprintf(digits, sizeof digits, "%020llu", static_cast<unsigned long long>(number));
-  return std::string(kPrefix) + digits + std::string(kSuffix);
-}
+std::string news_name(std::uint64_t number) { return numbered_name(kPrefix, number, kSuffix); }
 
 std::vector<std::string> list_news(const std::string& folder, std::size_t limit) {
   std::vector<std::string> paths;
@@ -32,7 +27,7 @@ std::vector<std::string> list_news(const std::string& folder, std::size_t limit)
   std::filesystem::directory_iterator entry{folder, error};
   for (; !error && entry != std::filesystem::directory_iterator{}; entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) paths.push_back(entry->path().string());
+    if (parse_numbered_name(kPrefix, name, kSuffix)) paths.push_back(entry->path().string());
   }
   std::ranges::sort(paths);
   if (paths.size() > limit) paths.resize(limit);
@@ -53,16 +48,13 @@ Bytes encode_news(const SessionNews& news) {
     w.octets(entry.subject.octets);
     w.i64(entry.began);
   }
-  w.u32(crc32c(out));
+  seal(out);
   return out;
 }
 
 Result<SessionNews> decode_news(BytesView file) {
   const Error broken{ErrorCode::kCorrupt, "snapshot.corrupt", "news of sessions are broken"};
-  if (file.size() < 4) return broken;
-  WireReader checksum{file.last(4)};
-  const BytesView body = file.first(file.size() - 4);
-  if (checksum.u32() != crc32c(body)) return broken;
+  MUSTER_TRY(const BytesView body, unseal(file));
   WireReader in{body};
   const auto magic = in.array<8>();
   if (as_text(magic) != kMagic || in.u32() != kVersion) return broken;

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/session_orders.h"
 
-#include <charconv>
-#include <cstdio>
-
-#include "core/crc32c.h"
+#include "edge/sealed_file.h"
 #include "edge/wire.h"
 
 namespace muster::edge {
@@ -14,7 +11,6 @@ constexpr std::string_view kMagic = "MUSTERSO";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::string_view kPrefix = "orders-";
 constexpr std::string_view kSuffix = ".orders";
-constexpr std::size_t kDigits = 20;
 
 SessionOrder read_order(WireReader& in) {
   SessionOrder order;
@@ -35,20 +31,10 @@ SessionOrder read_order(WireReader& in) {
 
 std::string orders_folder(const std::string& snapshot_folder) { return snapshot_folder + "/orders"; }
 
-std::string orders_name(std::uint64_t number) {
-  char digits[24];
-  std::snprintf(digits, sizeof digits, "%020llu", static_cast<unsigned long long>(number));
-  return std::string(kPrefix) + digits + std::string(kSuffix);
-}
+std::string orders_name(std::uint64_t number) { return numbered_name(kPrefix, number, kSuffix); }
 
 std::optional<std::uint64_t> parse_orders_name(std::string_view name) {
-  if (name.size() != kPrefix.size() + kDigits + kSuffix.size()) return std::nullopt;
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  const std::string_view digits = name.substr(kPrefix.size(), kDigits);
-  std::uint64_t number = 0;
-  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (failure != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return number;
+  return parse_numbered_name(kPrefix, name, kSuffix);
 }
 
 Bytes encode_orders(const SessionOrders& orders) {
@@ -71,16 +57,13 @@ Bytes encode_orders(const SessionOrders& orders) {
     w.u32(static_cast<std::uint32_t>(order.payload.size()));
     w.octets(order.payload);
   }
-  w.u32(crc32c(out));
+  seal(out);
   return out;
 }
 
 Result<SessionOrders> decode_orders(BytesView file) {
   const Error broken{ErrorCode::kCorrupt, "snapshot.corrupt", "orders are broken"};
-  if (file.size() < 4) return broken;
-  WireReader checksum{file.last(4)};
-  const BytesView body = file.first(file.size() - 4);
-  if (checksum.u32() != crc32c(body)) return broken;
+  MUSTER_TRY(const BytesView body, unseal(file));
   WireReader in{body};
   const auto magic = in.array<8>();
   if (as_text(magic) != kMagic || in.u32() != kVersion) return broken;

@@ -45,4 +45,20 @@ class Backoff {
   std::chrono::milliseconds next_;
 };
 
+// repeat runs `step` again and again until `stop` is requested. Where one fails, `failed` hears why, and the next
+// waits.
+template <typename Step, typename Failed>
+void repeat(std::stop_token stop, Backoff backoff, Step step, Failed failed) {
+  while (!stop.stop_requested()) {
+    const auto done = step();
+    if (done.ok()) {
+      backoff.reset();
+      continue;
+    }
+    if (stop.stop_requested()) return;
+    failed(done.error());
+    if (!backoff.wait(stop)) return;
+  }
+}
+
 }  // namespace muster::edge

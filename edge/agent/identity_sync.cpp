@@ -55,18 +55,12 @@ void IdentitySync::show_position() {
 
 void IdentitySync::run(std::stop_token stop) {
   const std::stop_callback cancel{stop, [this] { client_.cancel(); }};
-  Backoff backoff{config_.least_backoff, config_.most_backoff};
-  while (!stop.stop_requested()) {
-    const auto done = step();
-    if (done.ok()) {
-      backoff.reset();
-      continue;
-    }
-    if (stop.stop_requested()) return;
-    failures_.add();
-    log_.warning("identity sync failed", {{"reason", done.error().reason}, {"detail", done.error().detail}});
-    if (!backoff.wait(stop)) return;
-  }
+  repeat(
+      stop, Backoff{config_.least_backoff, config_.most_backoff}, [this] { return step(); },
+      [this](const Error& error) {
+        failures_.add();
+        log_.warning("identity sync failed", {{"reason", error.reason}, {"detail", error.detail}});
+      });
 }
 
 Result<void> IdentitySync::step() {

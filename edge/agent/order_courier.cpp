@@ -100,18 +100,12 @@ OrderCourier::OrderCourier(OrdersFolder folder, http::Client client, MetricsRegi
 
 void OrderCourier::run(std::stop_token stop) {
   const std::stop_callback cancel{stop, [this] { client_.cancel(); }};
-  Backoff backoff{std::chrono::milliseconds{200}, std::chrono::seconds{15}};
-  while (!stop.stop_requested()) {
-    const auto done = step();
-    if (done.ok()) {
-      backoff.reset();
-      continue;
-    }
-    if (stop.stop_requested()) return;
-    failures_.add();
-    log_.warning("no orders", {{"reason", done.error().reason}, {"detail", done.error().detail}});
-    if (!backoff.wait(stop)) return;
-  }
+  repeat(
+      stop, Backoff{std::chrono::milliseconds{200}, std::chrono::seconds{15}}, [this] { return step(); },
+      [this](const Error& error) {
+        failures_.add();
+        log_.warning("no orders", {{"reason", error.reason}, {"detail", error.detail}});
+      });
 }
 
 Result<void> OrderCourier::step() {

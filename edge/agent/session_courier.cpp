@@ -63,7 +63,7 @@ void SessionCourier::run(std::stop_token stop) {
   }
 }
 
-void SessionCourier::watch() {
+void SessionCourier::watch() const {
   for (const std::string& folder : folders_) {
     // A folder that is not there yet is found by the next turn.
     [[maybe_unused]] const int ignored = inotify_add_watch(inotify_.get(), folder.c_str(), IN_MOVED_TO | IN_ONLYDIR);
@@ -78,9 +78,7 @@ void SessionCourier::wait_for_news(std::stop_token stop) const {
     alignas(inotify_event) char buffer[4096];
     while (read(inotify_.get(), buffer, sizeof buffer) > 0) {
     }
-    for (const std::string& folder : folders_) {
-      [[maybe_unused]] const int ignored = inotify_add_watch(inotify_.get(), folder.c_str(), IN_MOVED_TO | IN_ONLYDIR);
-    }
+    watch();
   }
 }
 

@@ -34,7 +34,7 @@ class SessionCourier {
   };
   Load collect();
   bool deliver(const Load& load);
-  void watch();
+  void watch() const;
   void wait_for_news(std::stop_token stop) const;
 
   const std::vector<std::string> folders_;

@@ -32,19 +32,16 @@ Shipper::Shipper(ShipperConfig config, ingest::Appender& log, EventReporter& eve
       position_(metrics.gauge("muster_edge_shipped_sequence", "Sequence in the present incarnation that is stored")) {}
 
 void Shipper::run(std::stop_token stop) {
-  Backoff backoff{config_.least_backoff, config_.most_backoff};
-  while (!stop.stop_requested()) {
-    const auto shipped = ship_all(stop);
-    if (shipped.ok()) {
-      backoff.reset();
-      if (!wait_or_stop(stop, kNothingThereWait)) return;
-      continue;
-    }
+  const auto step = [&]() -> Result<void> {
+    MUSTER_TRY_VOID(ship_all(stop));
+    wait_or_stop(stop, kNothingThereWait);
+    return {};
+  };
+  repeat(stop, Backoff{config_.least_backoff, config_.most_backoff}, step, [this](const Error& error) {
     done_.clear();  // the log may come back with less than it had
     failures_.add();
-    log_.warning("shipping failed", {{"reason", shipped.error().reason}, {"detail", shipped.error().detail}});
-    if (!backoff.wait(stop)) return;
-  }
+    log_.warning("shipping failed", {{"reason", error.reason}, {"detail", error.detail}});
+  });
 }
 
 Result<void> Shipper::ship_all(std::stop_token stop) {
