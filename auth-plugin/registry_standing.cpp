@@ -61,10 +61,8 @@ std::string_view judge_device(const edge::IdentityView& view, const Session& ses
   if (!device) return reasons::kDeviceUnknown;
   if (device->tenant_id != session.tenant_id) return reasons::kTenantMismatch;
   if (const auto reason = device_refusal(device->status); !reason.empty()) return reason;
-  // A base holds no names of devices: the credential that the registry lists for this id proves the name, by the hash
-  // of the certificate that bears it or as part of what is hashed.
-  const bool same_name = device->name.empty() || device->name == session.device_part();
-  if (tenant->name != session.tenant_part() || !same_name || !device->policy) return reasons::kDeviceMismatch;
+  const bool same_name = tenant->name == session.tenant_part() && device->may_be_called(session.device_part());
+  if (!same_name || !device->policy) return reasons::kDeviceMismatch;
   standing.policy = device->policy;
   standing.rules = standing.policy->rules_address();
   standing.tenant_octets = tenant->name.size();

@@ -135,7 +135,8 @@ std::optional<HeldDevice> BaseFile::held_device(std::uint32_t row) const {
                      nullptr,
                      std::move(attributes->groups),
                      std::move(attributes->labels),
-                     std::move(attributes->grants)},
+                     std::move(attributes->grants),
+                     static_cast<std::uint8_t>(read_bits(devices_.fields(row), layout_.class_bits, fmt::kNameBits))},
                     policy};
 }
 
@@ -268,6 +269,7 @@ DeviceState to_state(const HeldDevice& device) {
   state.groups.assign(device.facts.groups.begin(), device.facts.groups.end());
   for (const auto& [name, value] : device.facts.labels) state.labels.emplace_back(name, value);
   for (const GrantFacts& grant : device.facts.grants) state.grants.push_back(to_state(grant));
+  state.name_hash = device.facts.name_hash;
   return state;
 }
 
@@ -276,7 +278,10 @@ CertificateState to_state(const Sha256& id, const CertificateFacts& facts) {
 }
 
 IdentityChange held_form(IdentityChange entity) {
-  if (auto* device = std::get_if<DeviceState>(&entity)) device->name.clear();
+  if (auto* device = std::get_if<DeviceState>(&entity)) {
+    device->name.clear();
+    device->name_hash = 0;
+  }
   if (auto* certificate = std::get_if<CertificateState>(&entity)) {
     std::fill(certificate->id.begin() + sizeof(PackedKey), certificate->id.end(), std::uint8_t{0});
   }

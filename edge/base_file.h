@@ -31,7 +31,7 @@ struct HeldPolicy {
 };
 
 struct HeldDevice {
-  DeviceFacts facts;  // facts.policy is null: the view resolves it. Without a name: the base holds none
+  DeviceFacts facts;  // facts.policy is null: the view resolves it. Of the name the base holds its hash only
   PolicyId policy_id;
 };
 
@@ -104,8 +104,8 @@ IssuerState to_state(const IssuerFacts& facts);
 DeviceState to_state(const HeldDevice& device);
 CertificateState to_state(const Sha256& id, const CertificateFacts& facts);
 
-// What a base holds of an entity: not a device's name, which its certificates prove, nor the second half of a
-// certificate's hash. Digests are computed over these forms (edge/entity_line.h).
+// What digests are computed over (edge/entity_line.h): an entity as a base holds it, without a device's name, of which
+// there is but a hash, and without the second half of a certificate's hash.
 IdentityChange held_form(IdentityChange entity);
 
 }  // namespace muster::edge

@@ -20,6 +20,7 @@
 #include "core/unique_fd.h"
 #include "edge/base_tables.h"
 #include "edge/entity_codec.h"
+#include "edge/name_hash.h"
 
 namespace muster::edge {
 namespace {
@@ -143,6 +144,7 @@ Result<void> BaseFileWriter::Collected::add(const DeviceState& state) {
   scratch_.clear();
   MUSTER_TRY_VOID(append_attributes(scratch_, state));
   MUSTER_TRY(row.attributes, tables_.pool.put(scratch_));
+  row.name_hash = state.name.empty() ? state.name_hash : name_hash(state.name);
   tables_.devices.push_back(row);
   return {};
 }

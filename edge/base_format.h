@@ -2,7 +2,7 @@
 //
 // Purpose: the layout of base.snapshot, as docs/formats/snapshot.md describes it. The reader maps these structures;
 // they hold integers in little-endian order and no padding that the compiler chose. What there is once for each device
-// is packed by the bit (edge/packed_table.h): 37 octets for a device and its certificate in a fleet of a million.
+// is packed by the bit (edge/packed_table.h): 38 octets for a device and its certificate in a fleet of a million.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@ namespace muster::edge::base_format {
 static_assert(std::endian::native == std::endian::little, "the snapshot is mapped: its integers are little-endian");
 
 inline constexpr std::array<char, 8> kMagic = {'M', 'U', 'S', 'T', 'E', 'R', 'S', 'N'};
-inline constexpr std::uint32_t kVersion = 2;
-inline constexpr std::uint32_t kOldestReadable = 2;  // what version 1 wrote is laid out otherwise
+inline constexpr std::uint32_t kVersion = 3;
+inline constexpr std::uint32_t kOldestReadable = 3;  // the rows of version 2 have no names' hashes
 inline constexpr std::uint64_t kKnownFeatures = 0;   // a bit that a reader does not know makes it refuse the file
 inline constexpr std::uint32_t kNone = 0xFFFFFFFF;   // "no index"
 inline constexpr std::uint32_t kMaxSections = 64;
@@ -109,7 +109,7 @@ static_assert(sizeof(DeviceClass) == 12);
 
 // How the packed rows are made up. A row is the last 16 - skip octets of its key (a device's id, the first half of a
 // certificate's hash), then its fields from the lowest bit on, filled up to a whole octet:
-//   device       class
+//   device       class, hash of its name (edge/name_hash.h)
 //   certificate  device (index), issuer (its place among the tenant's), suspended (1 bit), notAfter - not_after_base;
 //                notAfter of all ones: the end of the year 9999, "no end" (RFC 5280 §4.1.2.5)
 struct Layout {
@@ -125,11 +125,14 @@ struct Layout {
 static_assert(sizeof(Layout) == 16);
 inline constexpr unsigned kMaxSkip = 3;
 inline constexpr unsigned kMaxFieldBits = 40;
+inline constexpr unsigned kNameBits = 8;
 inline constexpr std::int64_t kNoEnd = 253'402'300'799;  // 9999-12-31T23:59:59Z
 
 // Octets that a row's fields take.
 inline std::size_t octets_of_bits(unsigned bits) { return (bits + 7) / 8; }
-inline std::size_t device_row_size(const Layout& l) { return 16U - l.device_skip + octets_of_bits(l.class_bits); }
+inline std::size_t device_row_size(const Layout& l) {
+  return 16U - l.device_skip + octets_of_bits(l.class_bits + kNameBits);
+}
 inline std::size_t certificate_row_size(const Layout& l) {
   return 16U - l.certificate_skip + octets_of_bits(l.device_bits + l.issuer_bits + 1U + l.not_after_bits);
 }

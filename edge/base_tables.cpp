@@ -251,8 +251,9 @@ void TableWriter::lay_out() {
 void TableWriter::pack_rows() {
   const auto device_key = [](const DeviceRow& row) { return row.id.octets; };
   devices_ = pack(t_.devices, layout_.device_skip, fmt::device_row_size(layout_), device_key,
-                  [this, next = std::size_t{0}](const DeviceRow&, std::uint8_t* fields) mutable {
+                  [this, next = std::size_t{0}](const DeviceRow& row, std::uint8_t* fields) mutable {
                     write_bits(fields, 0, layout_.class_bits, class_of_[next++]);
+                    write_bits(fields, layout_.class_bits, fmt::kNameBits, row.name_hash);
                   });
   const auto certificate_key = [](const CertificateRow& row) { return head_of(row.id); };
   certificates_ =

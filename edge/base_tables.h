@@ -21,6 +21,7 @@ struct DeviceRow {
   std::uint32_t policy = base_format::kNone;
   base_format::PoolOffset attributes = 0;
   std::uint8_t status = base_format::kAbsent;
+  std::uint8_t name_hash = 0;
 };
 struct CertificateRow {
   Sha256 id{};

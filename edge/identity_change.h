@@ -72,12 +72,13 @@ struct DeviceGrant {
 struct DeviceState {
   DeviceId id;
   TenantId tenant_id;
-  std::string name;
+  std::string name;  // empty: not known, as a base has it
   EntityStatus status = EntityStatus::kActive;
   PolicyId policy_id;                                       // its own; nil: that of TenantState::policies
   std::vector<std::string> groups;                          // sorted
   std::vector<std::pair<std::string, std::string>> labels;  // sorted by name
   std::vector<DeviceGrant> grants = {};
+  std::uint8_t name_hash = 0;  // edge/name_hash.h; counts where the name is not known
   friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 

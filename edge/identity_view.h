@@ -16,6 +16,7 @@
 
 #include "core/policy.h"
 #include "edge/identity_change.h"
+#include "edge/name_hash.h"
 
 namespace muster::edge {
 
@@ -54,12 +55,17 @@ struct GrantFacts {
 struct DeviceFacts {
   DeviceId id;
   TenantId tenant_id;
-  std::string_view name;  // empty: not held, since the device's credential proves it
+  std::string_view name;  // empty: not held, but its hash
   EntityStatus status;
   const Policy* policy;  // never null: a policy that is missing or gone is one that allows nothing
   std::vector<std::string_view> groups;
   std::vector<std::pair<std::string_view, std::string_view>> labels;
   std::vector<GrantFacts> grants = {};
+  std::uint8_t name_hash = 0;  // edge/name_hash.h; counts where the name is not held
+  // Whether this may be its name, as far as is known.
+  bool may_be_called(std::string_view other) const {
+    return name.empty() ? edge::name_hash(other) == name_hash : other == name;
+  }
 };
 
 class IdentityView {

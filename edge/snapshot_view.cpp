@@ -40,6 +40,7 @@ DeviceFacts to_facts(const DeviceState& state) {
   for (const auto& [on, device, rule] : state.grants) {
     facts.grants.push_back({on, device, rule.actions, rule.max_qos, rule.max_payload, rule.filter});
   }
+  facts.name_hash = state.name_hash;
   return facts;
 }
 

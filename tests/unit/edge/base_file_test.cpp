@@ -13,6 +13,7 @@
 
 #include "core/crc32c.h"
 #include "edge/base_file_writer.h"
+#include "edge/name_hash.h"
 #include "edge/snapshot_loader.h"
 #include "unit/edge/snapshot_folder_fixture.h"
 
@@ -80,6 +81,31 @@ TEST_F(BaseFileOf, KeepsEveryFieldOfACertificate) {
   }
 }
 
+// CRC-32C of "123456789" is E3069283 (RFC 3720 §B.4 names the polynomial; the check value is its usual one).
+TEST(NameHash, IsTheLowestOctetOfTheNamesChecksum) { EXPECT_EQ(name_hash("123456789"), 0x83); }
+
+// Also after it was written anew from itself, and for one that a delta had renamed by its whole name.
+TEST_F(BaseFileOf, TellsTheNameOfADeviceFromNearlyAllOthers) {
+  const Fleet fleet{600};
+  auto edge = writer();
+  ASSERT_TRUE(edge.write_base(at(1), fleet.entities()).ok());
+  ASSERT_TRUE(edge.write_delta(at(1), at(2), std::vector<IdentityChange>{fleet.devices[7]}).ok());
+  ASSERT_TRUE(edge.compact().ok());
+  const auto view = reader()->refresh().value()->view;
+  ASSERT_EQ(view->position(), at(2));
+  std::size_t mistaken = 0;
+  for (std::size_t i = 0; i < fleet.devices.size(); ++i) {
+    const auto device = view->find_device(fleet.devices[i].id);
+    ASSERT_TRUE(device);
+    EXPECT_TRUE(device->name.empty());
+    EXPECT_TRUE(device->may_be_called(fleet.devices[i].name)) << i;
+    for (const DeviceState& other : fleet.devices) {
+      if (other.name != fleet.devices[i].name && device->may_be_called(other.name)) ++mistaken;
+    }
+  }
+  EXPECT_LT(mistaken, 600 * 600 / 128U);
+}
+
 TEST_F(BaseFileOf, HoldsWhatManyDevicesHaveInCommonOnce) {
   Fleet fleet{3000};
   for (DeviceState& device : fleet.devices) device.labels = {{"site", std::string(1000, 'x')}};
@@ -91,8 +117,8 @@ TEST_F(BaseFileOf, HoldsWhatManyDevicesHaveInCommonOnce) {
     entities.emplace_back(copy);
   }
   written(entities);
-  // 37 octets for a device with its certificate, 28 for a policy.
-  EXPECT_LT(content_of(path()).size(), 3000 * 37 + 1000 * 28 + 10'000U);
+  // 38 octets for a device with its certificate, 28 for a policy.
+  EXPECT_LT(content_of(path()).size(), 3000 * 38 + 1000 * 28 + 10'000U);
 }
 
 TEST_F(BaseFileOf, LeavesOutWhatIsGone) {

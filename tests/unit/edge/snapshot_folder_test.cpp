@@ -40,7 +40,7 @@ TEST_F(SnapshotFolderTest, GivesBackWhatWasWritten) {
     EXPECT_EQ(certificate->not_after, fleet.certificates[i].not_after);
     const auto device = view->find_device(fleet.devices[i].id);
     ASSERT_TRUE(device);
-    EXPECT_TRUE(device->name.empty()) << "its certificate proves it";
+    EXPECT_TRUE(device->name.empty()) << "its certificate proves it, but for eight bits";
     EXPECT_EQ(device->labels.at(0).second, std::to_string(i));
     EXPECT_EQ(device->groups.at(0), "line-1");
     const PolicySubject subject{"acme", fleet.devices[i].name, device->groups, device->labels};
@@ -170,9 +170,9 @@ TEST_F(SnapshotFolderTest, RefusesAFileOfAnotherFormatAndSaysWhatToDo) {
   };
 
   const std::string newer = refused([](fmt::Header& h) { h.version = h.minimum_reader_version = fmt::kVersion + 1; });
-  EXPECT_NE(newer.find("version 3, this program reads version 2: update this program"), std::string::npos) << newer;
-  const std::string older = refused([](fmt::Header& h) { h.version = h.minimum_reader_version = 1; });
-  EXPECT_NE(older.find("version 1, this program reads version 2: update and restart muster edge"), std::string::npos);
+  EXPECT_NE(newer.find("version 4, this program reads version 3: update this program"), std::string::npos) << newer;
+  const std::string older = refused([](fmt::Header& h) { h.version = h.minimum_reader_version = 2; });
+  EXPECT_NE(older.find("version 2, this program reads version 3: update and restart muster edge"), std::string::npos);
   const std::string other = refused([](fmt::Header& h) {
     h.version = h.minimum_reader_version = fmt::kVersion;
     h.features = 1;
