@@ -33,8 +33,10 @@ class PluginFailingDisk : public BrokerLab {
                                   .death_signal = SIGKILL});
     ASSERT_TRUE(built.success());
     write_snapshot(everything());
-    start_broker("", {"LD_PRELOAD=" + path("shim.so"), "SHIM_FAIL=" + path("fail"), "SHIM_STALL=" + path("stall")});
+    start_broker(broker_options(),
+                 {"LD_PRELOAD=" + path("shim.so"), "SHIM_FAIL=" + path("fail"), "SHIM_STALL=" + path("stall")});
   }
+  virtual std::string broker_options() const { return ""; }
   void switch_on(const char* fault) { std::ofstream(path(fault)) << "on"; }
   void switch_off(const char* fault) { std::filesystem::remove(path(fault)); }
 };
@@ -71,6 +73,45 @@ TEST_F(PluginFailingDisk, SlowDiskHoldsThePublisherAndNobodyElse) {
   switch_off("stall");
 
   EXPECT_EQ(publisher->wait_puback(), 0);
+}
+
+class PluginFailingDiskWithALimit : public PluginFailingDisk {
+ protected:
+  std::string broker_options() const override { return "plugin_opt_device_in_flight 2\n"; }
+  bool is_hit(int times) const {
+    return eventually([&] { return metric("muster_broker_limits_hit_total{reason=\"limit.in_flight\"}") == times; });
+  }
+};
+
+// While the disk takes its time, as many as the limit says wait for it. What is cut was not acknowledged.
+TEST_F(PluginFailingDiskWithALimit, OnlySoManyPublishesWaitForTheDisk) {
+  MqttOptions with = options(a1_);
+  with.version = 5;
+  const auto client = connect(a1_, with);
+  const auto old = connect(a2_);  // MQTT 3.1.1
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(client->publish("acme/d1/telemetry", "one at a time"), 0);
+
+  switch_on("stall");
+  for (int i = 0; i < 2; ++i) client->send_publish("acme/d1/telemetry", "held", 1);
+  client->send_publish("acme/d1/telemetry", "nobody waits for it", 0);
+  EXPECT_EQ(client->wait_puback(std::chrono::milliseconds(200)), -1);
+  EXPECT_FALSE(client->ended(std::chrono::milliseconds(0)));
+  client->send_publish("acme/d1/telemetry", "one too many", 1);
+  for (int i = 0; i < 3; ++i) old->send_publish("acme/d2/telemetry", "held or too many", 1);
+  EXPECT_TRUE(is_hit(2));
+  switch_off("stall");
+
+  int acknowledged = 0;
+  while (client->wait_puback() == 0) ++acknowledged;
+  EXPECT_EQ(acknowledged, 2);
+  EXPECT_EQ(client->disconnect_code(), 0x93);
+  acknowledged = 0;
+  while (old->wait_puback() == 0) ++acknowledged;
+  EXPECT_LE(acknowledged, 2);
+  const auto all = wal_records();
+  EXPECT_FALSE(std::ranges::any_of(all, [](const Recorded& r) { return r.payload == "one too many"; }));
+  EXPECT_EQ(std::ranges::count_if(all, [](const Recorded& r) { return r.payload == "held or too many"; }), 2);
+  EXPECT_EQ(connect(a1_)->publish("acme/d1/telemetry", "again"), 0);
 }
 
 TEST_F(PluginFailingDisk, HoldIsCutAfterHalfTheKeepalive) {

@@ -73,7 +73,7 @@ TEST_F(PluginLimits, ComingBackDoesNotRefillABucket) {
   EXPECT_LE(static_cast<double>(acknowledged), 3 + seconds + 1);
 }
 
-TEST_F(PluginLimits, LargePayloadsAndTooManyInFlightHaveTheirOwnWords) {
+TEST_F(PluginLimits, LargePayloadsAndTooManyOctetsHaveTheirOwnWords) {
   start_broker("plugin_opt_device_payload_octets 1000\nplugin_opt_device_publish_octets_per_second 5000\n");
   const auto large = connect(a1_, options5(a1_));
   EXPECT_EQ(large->publish("acme/d1/telemetry", std::string(1000, 'x')), 0);

@@ -26,7 +26,8 @@ namespace muster::test_support {
 struct MqttOptions {
   std::uint16_t port = 0;
   std::string client_id;
-  int version = 4;  // 4: MQTT 3.1.1, 5: MQTT 5
+  std::string username;  // empty: none
+  int version = 4;       // 4: MQTT 3.1.1, 5: MQTT 5
   bool clean = true;
   std::uint32_t session_expiry = 0;  // MQTT 5, seconds
   std::uint16_t keepalive = 60;
@@ -48,6 +49,11 @@ class MqttClient {
  public:
   static constexpr std::chrono::milliseconds kPatience{10000};
 
+  static std::string id(std::uint16_t value) {
+    return {static_cast<char>(value >> 8), static_cast<char>(value & 0xff)};
+  }
+  static std::string text(const std::string& value) { return id(static_cast<std::uint16_t>(value.size())) + value; }
+
   // `credential` may be null: no certificate is sent.
   MqttClient(const Credential* credential, MqttOptions options) : options_(std::move(options)) { open(credential); }
   MqttClient(const MqttClient&) = delete;
@@ -62,11 +68,10 @@ class MqttClient {
   int disconnect_code() const { return disconnect_code_; }
 
   // SUBACK's code; -1: the connection ended.
-  int subscribe(const std::string& filter, int qos = 1) {
-    std::string body = id(++packet_id_);
-    if (options_.version == 5) body += '\0';
-    body += text(filter) + static_cast<char>(qos);
-    send(0x82, body);
+  int subscribe(const std::string& filter, int qos = 1) { return subscribe_with({}, filter, qos); }
+  // `properties` of MQTT 5 as they stand on the wire, less than 128 octets.
+  int subscribe_with(const std::string& properties, const std::string& filter, int qos = 1) {
+    send(0x82, id(++packet_id_) + sized(properties) + text(filter) + static_cast<char>(qos));
     const auto packet = wait_for(9);
     return packet ? static_cast<unsigned char>(packet->body.back()) : -1;
   }
@@ -77,10 +82,17 @@ class MqttClient {
     return qos == 0 ? 0 : wait_puback();
   }
   void send_publish(const std::string& topic, const std::string& payload, int qos, bool retain = false) {
+    send_publish_with({}, topic, payload, qos, retain);
+  }
+  int publish_with(const std::string& properties, const std::string& topic, const std::string& payload) {
+    send_publish_with(properties, topic, payload, 1);
+    return wait_puback();
+  }
+  void send_publish_with(const std::string& properties, const std::string& topic, const std::string& payload, int qos,
+                         bool retain = false) {
     std::string body = text(topic);
     if (qos > 0) body += id(++packet_id_);
-    if (options_.version == 5) body += '\0';
-    send(static_cast<unsigned char>(0x30 | qos << 1 | (retain ? 1 : 0)), body + payload);
+    send(static_cast<unsigned char>(0x30 | qos << 1 | (retain ? 1 : 0)), body + sized(properties) + payload);
   }
   int wait_puback(std::chrono::milliseconds patience = kPatience) {
     const auto packet = wait_for(4, patience);
@@ -123,10 +135,10 @@ class MqttClient {
     std::string body;
   };
 
-  static std::string id(std::uint16_t value) {
-    return {static_cast<char>(value >> 8), static_cast<char>(value & 0xff)};
+  // Nothing in MQTT 3.1.1.
+  std::string sized(const std::string& properties) const {
+    return options_.version == 5 ? static_cast<char>(properties.size()) + properties : std::string();
   }
-  static std::string text(const std::string& value) { return id(static_cast<std::uint16_t>(value.size())) + value; }
 
   void open(const Credential* credential) {
     fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -165,7 +177,8 @@ class MqttClient {
   std::string connect_body() const {
     std::string body = text("MQTT") + static_cast<char>(options_.version);
     const bool will = !options_.will_topic.empty();
-    body += static_cast<char>((options_.clean ? 2 : 0) | (will ? 4 | 8 : 0) | (options_.will_retain ? 32 : 0));
+    body += static_cast<char>((options_.clean ? 2 : 0) | (will ? 4 | 8 : 0) | (options_.will_retain ? 32 : 0) |
+                              (options_.username.empty() ? 0 : 128));
     body += id(options_.keepalive);
     if (options_.version == 5) {
       const std::uint32_t e = options_.session_expiry;
@@ -181,6 +194,7 @@ class MqttClient {
       if (options_.version == 5) body += '\0';
       body += text(options_.will_topic) + text("gone");
     }
+    if (!options_.username.empty()) body += text(options_.username);
     return body;
   }
 

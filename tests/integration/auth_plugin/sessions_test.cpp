@@ -171,6 +171,56 @@ TEST_F(PluginSessions, ForgedAndTornOrdersAreNotFollowed) {
   EXPECT_TRUE(broker_.running());
 }
 
+// Who got hold of orders of earlier sends them once more: under their old number, under a new one, in a new file.
+TEST_F(PluginSessions, ReplayedOrdersDoNothing) {
+  std::string old_path;
+  Bytes recorded_octets;
+  SessionOrder old_cut, old_command;
+  {
+    const auto first = connect(a1_, options5(a1_));
+    ASSERT_EQ(first->subscribe("acme/d1/commands/#"), 1);
+    old_cut = cut(a1_, connection_of(a1_));
+    old_command = command(a1_, old_cut.connection_id, "reboot");
+    order({old_command});
+    ASSERT_TRUE(first->receive());
+    old_path = orders_path();
+    recorded_octets = edge::encode_orders({epoch_, next_, {old_cut}});
+    order({old_cut});
+    ASSERT_TRUE(first->ended());
+  }
+  const auto second = connect(a1_, options5(a1_));
+  ASSERT_EQ(second->subscribe("acme/d1/commands/#"), 1);
+  const ConnectionId now = connection_of(a1_, 2);
+  ASSERT_NE(now, old_cut.connection_id);
+
+  ASSERT_TRUE(edge::post_file(old_path, recorded_octets, 0644).ok());
+  order({old_command, old_cut});
+  SessionOrder other_device = old_command;  // the command of one, for the connection of another
+  other_device.device_id = a2_.state.id;
+  other_device.connection_id = now;
+  order({other_device});
+  const auto probe = connect(a2_);
+  order({cut(a2_, connection_of(a2_))});
+  EXPECT_TRUE(probe->ended());
+  EXPECT_TRUE(second->ping());
+  EXPECT_FALSE(second->receive(std::chrono::milliseconds(0)));
+}
+
+TEST_F(PluginSessions, OrdersInAFolderThatOthersMayWriteAreNotFollowed) {
+  const auto device = connect(a1_);
+  const ConnectionId connection = connection_of(a1_);
+  ASSERT_EQ(::chmod(path("snapshot/orders").c_str(), 0777), 0);
+  order({cut(a1_, connection)});
+  const std::uint64_t forged = next_ - 1;
+  EXPECT_FALSE(device->ended(std::chrono::milliseconds(1500))) << "longer than between two looks at the folder";
+  std::filesystem::remove(path("snapshot/orders/" + edge::orders_name(forged)));
+  ASSERT_EQ(::chmod(path("snapshot/orders").c_str(), 0755), 0);
+  const auto probe = connect(a2_);
+  order({cut(a2_, connection_of(a2_))});
+  EXPECT_TRUE(probe->ended());
+  EXPECT_TRUE(device->ping());
+}
+
 TEST_F(PluginSessions, ACommandReachesItsDeviceWhenItHasSubscribed) {
   const auto device = connect(a1_, options5(a1_));
   const auto other = connect(a2_, options5(a2_));
