@@ -7,18 +7,18 @@
 // Which limit counts: of the platform's, the tenant's and the policy's, the strictest of each field by itself; a field
 // that nobody sets is no limit (what the broker's own configuration says holds in any case). Limits only ever take
 // away, so the order of merging does not matter.
-//
-//   JSON name                    of      least..most      meaning
-//   connections                  tenant  1..10 million    live connections (a device has one: its client id is its
-//   name) connects_per_minute          both    1..60 million    accepted CONNECTs connect_burst both    1..10 million
-//   CONNECTs at once; absent: as many as connects_per_minute publish_messages_per_second  both    1..10 million PUBLISH
-//   packets, whatever becomes of them publish_messages_burst       both    1..10 million    PUBLISH packets at once;
-//   absent: one second's publish_octets_per_second    both    1..4 GiB - 1     octets of Topic Name and payload
-//   publish_octets_burst         both    1..4 GiB - 1     octets at once; absent: one second's
-//   payload_octets               device  0..268435455     of one PUBLISH
-//   in_flight                    device  1..65535         QoS 1 PUBLISH packets not acknowledged yet
-//   subscriptions                device  0..256           Topic Filters held at the same time
-//   queued_messages              device  0..1000000       messages kept for a device while it is not connected
+//   JSON name                    of      least..most    meaning
+//   connections                  tenant  1..10 million  live connections; a device has one, by its client id
+//   connects_per_minute          both    1..60 million  accepted CONNECTs
+//   connect_burst                both    1..10 million  CONNECTs at once; absent: as many as connects_per_minute
+//   publish_messages_per_second  both    1..10 million  PUBLISH packets, whatever becomes of them
+//   publish_messages_burst       both    1..10 million  PUBLISH packets at once; absent: one second's
+//   publish_octets_per_second    both    1..4 GiB - 1   octets of Topic Name and payload
+//   publish_octets_burst         both    1..4 GiB - 1   octets at once; absent: one second's
+//   payload_octets               device  0..268435455   of one PUBLISH
+//   in_flight                    device  1..65535       QoS 1 PUBLISH packets not acknowledged yet
+//   subscriptions                device  0..256         Topic Filters held at the same time
+//   queued_messages              device  0..1000000     messages kept for a device while it is not connected
 //
 // A burst says how much may come at once after a pause. What is larger than the burst passes when its bucket is full,
 // and what that overdraws must flow in again first.
