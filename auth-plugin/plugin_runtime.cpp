@@ -101,6 +101,7 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
 
 void PluginRuntime::tick() {
   gatekeeper_->tick();
+  admit_newcomers();
   gate_->next_round();
   if (gate_->has_pending()) gate_->end_overdue(coarse_steady_now());
   live_connections_.store(gatekeeper_->live_connections(), std::memory_order_relaxed);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "auth-plugin/coarse_clock.h"
@@ -22,6 +23,7 @@ struct Connection {
   ssl_st* ssl = nullptr;
   std::optional<TenantId> tenant;
   std::unique_ptr<HandshakeGate::Place> place;  // until CONNECT was accepted
+  bool opened = false;                          // CONNECT was accepted
 };
 struct Attached {
   PeerEvidence evidence;
@@ -33,6 +35,7 @@ HandshakeJudge* judge = nullptr;
 HandshakeGate* gate = nullptr;
 int connection_index = -1;
 int leaf_index = -1;
+std::vector<std::weak_ptr<Connection>> newcomers;  // since the last round
 
 std::shared_ptr<Connection>* connection_of(const SSL* ssl) {
   return static_cast<std::shared_ptr<Connection>*>(SSL_get_ex_data(ssl, connection_index));
@@ -171,7 +174,7 @@ void watch_socket(const SSL* ssl, Connection* connection) {
 
 void begin_handshake(const SSL* ssl) {
   auto* connection = connection_of(ssl);
-  if (!connection || !judge || !gate || (*connection)->place) return;
+  if (!connection || !judge || !gate || (*connection)->place || (*connection)->opened) return;
   const int fd = SSL_get_fd(ssl);
   if (fd < 0) return;
   (*connection)->place = std::make_unique<HandshakeGate::Place>();
@@ -230,7 +233,10 @@ void on_connection_made(void* parent, void*, CRYPTO_EX_DATA* data, int index, lo
   SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
   SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   try {
-    CRYPTO_set_ex_data(data, index, new std::shared_ptr<Connection>(new Connection{ssl, std::nullopt, nullptr}));
+    auto connection = std::make_unique<std::shared_ptr<Connection>>(std::make_shared<Connection>());
+    (*connection)->ssl = ssl;
+    newcomers.push_back(*connection);
+    if (CRYPTO_set_ex_data(data, index, connection.get()) == 1) connection.release();
   } catch (...) {
     // Without it the verification refuses.
   }
@@ -271,6 +277,13 @@ Result<void> install_tls_hook(HandshakeJudge& handshake_judge, HandshakeGate& ha
   return {};
 }
 
+void admit_newcomers() {
+  for (const std::weak_ptr<Connection>& one : std::exchange(newcomers, {})) {
+    const auto connection = one.lock();
+    if (connection && connection->ssl) begin_handshake(connection->ssl);
+  }
+}
+
 // The gate stays: connections leave it until the broker has freed them all.
 void remove_tls_judge() { judge = nullptr; }
 
@@ -285,6 +298,7 @@ std::optional<ProvedPeer> proved_peer(x509_st* leaf) {
 void connection_opened(ssl_st* ssl) {
   auto* connection = ssl ? connection_of(ssl) : nullptr;
   if (!connection) return;
+  (*connection)->opened = true;
   leave_gate(ssl, **connection);
   X509* leaf = SSL_get0_peer_certificate(ssl);
   auto* attached = leaf ? static_cast<Attached*>(X509_get_ex_data(leaf, leaf_index)) : nullptr;

@@ -47,6 +47,10 @@ class HandshakeJudge {
 Result<void> install_tls_hook(HandshakeJudge& judge, HandshakeGate& gate);
 void remove_tls_judge();
 
+// Once in each round of the broker's loop: whoever was accepted since the last one gets its place in the gate, also
+// when it has not said anything yet (mosquitto 2.1 begins a handshake with the first octet, earlier ones at once).
+void admit_newcomers();
+
 // What our own verification of this handshake left on the broker's leaf certificate. `connection` is nullptr once the
 // broker has freed it.
 struct ProvedPeer {

@@ -81,6 +81,7 @@ TEST_F(PluginHandshakes, AFullHouseLetsNobodyElseInUntilTheSilentHaveBeenSilentF
 
 TEST_F(PluginHandshakes, OneAddressHasOnlyItsShare) {
   start_broker("plugin_opt_max_handshakes 20\nplugin_opt_max_handshakes_of_address 5\n");
+  ASSERT_EQ(connect(a1_)->connack(), 0) << "what looked whether the broker listens is gone by now";
   for (int i = 0; i < 8; ++i) open_socket();
   EXPECT_TRUE(eventually([&] { return count_ended() == 3; }));
   EXPECT_TRUE(eventually(

