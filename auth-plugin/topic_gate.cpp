@@ -40,11 +40,14 @@ bool TopicGate::deny(Session& session, AclAccess access, std::string_view reason
   return false;
 }
 
-bool TopicGate::answer(Session& session, const TopicQuestion& question) {
+std::string_view TopicGate::refusal_of(Session& session, const TopicQuestion& question) {
   refresh_standing(session);
-  const std::string_view reason = decide_acl(session, question, parts_.clock.now());
-  if (!reason.empty()) return deny(session, question.access, reason, question.topic);
-  parts_.metrics.acl_decided(question.access, {});
+  return decide_acl(session, question, parts_.clock.now());
+}
+
+bool TopicGate::answer(Session& session, AclAccess access, std::string_view reason, std::string_view topic) {
+  if (!reason.empty()) return deny(session, access, reason, topic);
+  parts_.metrics.acl_decided(access, {});
   return true;
 }
 
@@ -63,14 +66,13 @@ bool TopicGate::may_write(const ClientView& client, const MessageView& message) 
     return false;
   }
   const AclAccess access = access_of_write(client, *session);
-  if (!answer(*session, {access, message.topic, carried_of(message), message.retain})) return false;
-  if (access == AclAccess::kRetained) {
-    if (retained_.is_owner(message.topic, session->device_id)) return true;
-    return deny(*session, access, reasons::kRetainedByAnother, message.topic);
+  std::string_view reason = refusal_of(*session, {access, message.topic, carried_of(message), message.retain});
+  if (reason.empty() && access == AclAccess::kRetained) {
+    if (!retained_.is_owner(message.topic, session->device_id)) reason = reasons::kRetainedByAnother;
+  } else if (reason.empty() && message.retain && !remember_retained(message, *session)) {
+    reason = reasons::kRetainedTableFull;
   }
-  if (message.retain && !remember_retained(message, *session)) {
-    return deny(*session, access, reasons::kRetainedTableFull, message.topic);
-  }
+  if (!answer(*session, access, reason, message.topic)) return false;
   if (access == AclAccess::kWill) parts_.journal.will_sent(*session, message);
   return true;
 }
@@ -84,7 +86,10 @@ bool TopicGate::remember_retained(const MessageView& message, const Session& ses
 bool TopicGate::may_receive(const ClientView& client, std::string_view topic, std::size_t payload_size) {
   Session* session = parts_.sessions.find(client.context, client.id, client.username);
   const auto octets = static_cast<std::uint32_t>(std::min<std::size_t>(payload_size, kAnyPayload));
-  if (session) return answer(*session, {AclAccess::kReceive, topic, {0, octets}, false});
+  if (session) {
+    const auto reason = refusal_of(*session, {AclAccess::kReceive, topic, {0, octets}, false});
+    return answer(*session, AclAccess::kReceive, reason, topic);
+  }
   parts_.metrics.acl_decided(AclAccess::kReceive, reasons::kSessionUnknown);
   return false;
 }
@@ -98,7 +103,8 @@ bool TopicGate::may_subscribe(const ClientView& client, std::string_view filter,
   }
   session->queue_is_foreign = false;  // its CONNECT is through: what comes now was asked for by this device
   qos = std::min(qos, kBrokerMaxQos);
-  if (!answer(*session, {AclAccess::kSubscribe, filter, {qos, 0}, false})) return false;
+  const auto reason = refusal_of(*session, {AclAccess::kSubscribe, filter, {qos, 0}, false});
+  if (!reason.empty()) return deny(*session, AclAccess::kSubscribe, reason, filter);
   auto& held = session->subscriptions;
   const bool first = session->subscribing != session->connection.id;
   session->subscribing = session->connection.id;
@@ -106,13 +112,12 @@ bool TopicGate::may_subscribe(const ClientView& client, std::string_view filter,
   const auto known = std::ranges::find(held, filter, &Subscription::filter);
   if (known != held.end()) {
     known->qos = qos;
-    return true;
-  }
-  if (held.size() >= Session::kMaxSubscriptions) {
+  } else if (held.size() >= Session::kMaxSubscriptions) {
     return deny(*session, AclAccess::kSubscribe, reasons::kTooManySubscriptions, filter);
+  } else {
+    held.push_back({std::string(filter), qos});
   }
-  held.push_back({std::string(filter), qos});
-  return true;
+  return answer(*session, AclAccess::kSubscribe, {}, filter);
 }
 
 void TopicGate::unsubscribed(const ClientView& client, std::string_view filter) {

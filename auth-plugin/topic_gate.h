@@ -61,7 +61,9 @@ class TopicGate {
   std::size_t retained_topics() const { return retained_.size(); }
 
  private:
-  bool answer(Session& session, const TopicQuestion& question);
+  std::string_view refusal_of(Session& session, const TopicQuestion& question);
+  // Counts the decision, once whatever it took, and gives it back.
+  bool answer(Session& session, AclAccess access, std::string_view reason, std::string_view topic);
   bool deny(Session& session, AclAccess access, std::string_view reason, std::string_view topic);
   AclAccess access_of_write(const ClientView& client, const Session& session) const;
   bool remember_retained(const MessageView& message, const Session& session);

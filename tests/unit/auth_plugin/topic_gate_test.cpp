@@ -178,6 +178,31 @@ TEST_F(TopicGateOf, TopicsBeyondOurLimitsAreInvalid) {
   EXPECT_TRUE(allowed("\xc3\xa9"));
 }
 
+TEST_F(TopicGateOf, EveryDecisionIsCountedOnce) {
+  const auto decisions = [&](const std::string& access, const std::string& verdict) {
+    const std::string page = metrics_.render();
+    const std::string sample =
+        "muster_broker_acl_decisions_total{access=\"" + access + "\",verdict=\"" + verdict + "\"} ";
+    const auto at = page.find(sample);
+    return at == std::string::npos ? -1 : std::stoi(page.substr(at + sample.size()));
+  };
+  connect(&kPlaces[0], 0);
+  connect(&kPlaces[1], 1);
+  ASSERT_TRUE(may_publish(&kPlaces[0], "acme/d1", "acme/d1/state/x", true));
+  EXPECT_EQ(decisions("publish", "allowed"), 1);
+  EXPECT_TRUE(may_be_delivered("acme/d1", "acme/d1/state/x"));
+  EXPECT_FALSE(may_be_delivered("acme/d1", "acme/d1/state/never-set")) << "its owner is not known";
+  EXPECT_EQ(decisions("retained", "allowed"), 1);
+  EXPECT_EQ(decisions("retained", "denied"), 1);
+  for (std::size_t i = 0; i <= Session::kMaxSubscriptions; ++i) {
+    const std::string filter = "acme/d1/commands/" + std::to_string(i);
+    EXPECT_EQ(gate_.may_subscribe({&kPlaces[0], "acme/d1", "acme/d1", true, true}, filter),
+              i < Session::kMaxSubscriptions);
+  }
+  EXPECT_EQ(decisions("subscribe", "allowed"), static_cast<int>(Session::kMaxSubscriptions));
+  EXPECT_EQ(decisions("subscribe", "denied"), 1);
+}
+
 TEST_F(TopicGateOf, RetainedMessageOfADeviceThatIsGoneMakesRoom) {
   connect(&kPlaces[0], 0);
   ASSERT_TRUE(may_publish(&kPlaces[0], "acme/d1", "acme/d1/state/x", true));
