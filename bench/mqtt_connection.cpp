@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 namespace muster::bench {
 
@@ -22,6 +23,7 @@ namespace {
 constexpr std::size_t kRecord = 16384;  // the largest TLS record
 constexpr std::uint8_t kConnack = 2;
 constexpr std::uint8_t kPuback = 4;
+constexpr std::uint8_t kPingresp = 13;
 
 void append_u16(std::string& out, std::size_t value) {
   out.push_back(static_cast<char>(value >> 8));
@@ -216,8 +218,18 @@ void Connection::take_packet(std::uint8_t type, std::string_view body, std::dequ
       std::exit(1);
     }
     state_ = State::kReady;
-  } else if (type == kPuback && !waiting_since_.empty()) {
-    latencies.push_back(seconds_now() - waiting_since_.front());
+  } else if (type == kPuback) {
+    acknowledged(1, latencies);
+  } else if (type == kPingresp && !pings_.empty()) {
+    acknowledged(pings_.front(), latencies);
+    pings_.pop_front();
+  }
+}
+
+void Connection::acknowledged(std::size_t count, std::deque<double>& latencies) {
+  const double now = seconds_now();
+  for (; count > 0 && !waiting_since_.empty(); --count) {
+    latencies.push_back(now - waiting_since_.front());
     waiting_since_.pop_front();
   }
 }
@@ -230,6 +242,20 @@ void Connection::publish(std::string_view payload, double since) {
   body += payload;
   append_packet(out_, 0x32, body);  // PUBLISH, QoS 1
   waiting_since_.push_back(since);
+}
+
+void Connection::publish_at_most_once(std::string_view payload, double since) {
+  std::string body;
+  append_text(body, device_.topic);
+  body += payload;
+  append_packet(out_, 0x30, body);  // PUBLISH, QoS 0
+  waiting_since_.push_back(since);
+  ++unpinged_;
+}
+
+void Connection::ping() {
+  append_packet(out_, 0xc0, {});
+  pings_.push_back(std::exchange(unpinged_, 0));
 }
 
 void Connection::flush() {

@@ -3,12 +3,14 @@
 // Purpose: MQTT load over mutual TLS. One thread, one epoll; prints one JSON line with rate, latencies and the
 // processor time it used itself, so that a reader sees whether it was the bottleneck.
 //
-//   mqtt_load publish MANIFEST PORT [--seconds N] [--warm-up N] [--window N] [--payload OCTETS] [--rate MESSAGES/S
-//   [--burst N]] mqtt_load connect MANIFEST PORT [--seconds N] [--concurrency N] [--rate CONNECTIONS/S]
+//   mqtt_load publish MANIFEST PORT [--seconds N] [--warm-up N] [--window N] [--payload OCTETS] [--qos 0|1]
+//       [--rate MESSAGES/S [--burst N]]
+//   mqtt_load connect MANIFEST PORT [--seconds N] [--concurrency N] [--rate CONNECTIONS/S]
 //
 // MANIFEST has one device a line: client id, certificate file, key file, topic, separated by tabs. With --rate, senders
 // are open-loop: a message's latency counts from when it was due, not from when there was room to send it. A sender has
-// N messages due at a time, as a device that sends what it gathered.
+// N messages due at a time, as a device that sends what it gathered. At QoS 0 a PINGREQ follows each window, and its
+// answer stands for the window's messages.
 #include <arpa/inet.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -45,6 +47,7 @@ struct Options {
   std::size_t burst = 1;
   std::size_t payload = 128;
   std::size_t concurrency = 16;
+  int qos = 1;
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -77,9 +80,12 @@ Options parse_options(int argc, char** argv) {
       options.payload = static_cast<std::size_t>(value);
     else if (name == "--concurrency")
       options.concurrency = static_cast<std::size_t>(value);
+    else if (name == "--qos")
+      options.qos = static_cast<int>(value);
     else
       fail("unknown option " + std::string(name));
   }
+  if (options.qos == 0 && options.rate > 0) fail("--rate is for QoS 1");
   return options;
 }
 
@@ -196,9 +202,12 @@ void Load::open_all() {
 
 void Load::send_window(Connection& connection) {
   const double now = seconds_now();
+  const bool at_most_once = options_.qos == 0;
+  if (at_most_once && connection.unacknowledged() > 0) return;
   while (connection.unacknowledged() < options_.window) {
-    connection.publish(payload_, now);
+    at_most_once ? connection.publish_at_most_once(payload_, now) : connection.publish(payload_, now);
   }
+  if (at_most_once) connection.ping();
   connection.flush();
 }
 
