@@ -59,7 +59,7 @@ void BrokerMetrics::acl_decided(AclAccess access, std::string_view reason) {
   }
 }
 
-BrokerMetrics::TenantCounters BrokerMetrics::make_tenant_counters(std::string_view label) {
+TenantCounters BrokerMetrics::make_tenant_counters(std::string_view label) {
   const MetricLabels labels = {{"tenant", std::string(label)}};
   return {
       registry_.counter("muster_broker_tenant_messages_total", "Messages of a tenant's devices, recorded.", labels),
@@ -72,7 +72,7 @@ BrokerMetrics::TenantCounters BrokerMetrics::make_tenant_counters(std::string_vi
 
 // A tenant made again under an old name counts on under it: counters say what happened, not to whom it belongs. One
 // that is called "other" is among the others: its name would be theirs.
-BrokerMetrics::TenantCounters& BrokerMetrics::of_tenant(const TenantId& id, std::string_view name) {
+TenantCounters& BrokerMetrics::of_tenant(const TenantId& id, std::string_view name) {
   const auto known = tenants_.find(id);
   if (known != tenants_.end()) return known->second;
   if (tenants_.size() >= kMaxTenants || name.empty() || name == "other") return other_tenants_;

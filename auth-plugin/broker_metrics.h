@@ -12,6 +12,7 @@
 
 #include "auth-plugin/acl_decision.h"
 #include "auth-plugin/hold_sender.h"
+#include "auth-plugin/tenant_counters.h"
 #include "core/histogram.h"
 #include "core/id.h"
 #include "core/metrics.h"
@@ -52,16 +53,8 @@ class BrokerMetrics {
   // On the WAL's thread.
   void committed(std::uint64_t micros) { commit_seconds_.observe(static_cast<double>(micros) / 1e6); }
 
-  // Counters of one tenant. The first kMaxTenants that are met have some under their name, all others share those of
-  // "other": whatever a fleet grows to, the page stays small. On the broker's thread only.
-  struct TenantCounters {
-    Counter& messages;
-    Counter& octets;
-    Counter& connects;
-    Counter& denials;
-    Counter& cuts;
-    Counter& limited;
-  };
+  // The first kMaxTenants that are met have counters under their name, all others share those of "other": whatever a
+  // fleet grows to, the page stays small. What is returned stays valid. On the broker's thread only.
   static constexpr std::size_t kMaxTenants = 200;
   TenantCounters& of_tenant(const TenantId& id, std::string_view name);
 

@@ -67,8 +67,9 @@ class Journal {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
-  BrokerMetrics::TenantCounters& counters_of(const Session& session) {
-    return metrics_.of_tenant(session.tenant_id, session.tenant_part());
+  TenantCounters& counters_of(const Session& session) {
+    if (!session.counters) session.counters = &metrics_.of_tenant(session.tenant_id, session.tenant_part());
+    return *session.counters;
   }
   RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
   Result<std::uint64_t> append(const RecordView& record);

@@ -11,6 +11,7 @@
 #include "auth-plugin/hold_connection.h"
 #include "auth-plugin/limit_meters.h"
 #include "auth-plugin/peer_evidence.h"
+#include "auth-plugin/tenant_counters.h"
 #include "core/id.h"
 #include "core/record.h"
 #include "core/time.h"
@@ -64,12 +65,15 @@ class QuietReasons {
  public:
   using Time = std::chrono::steady_clock::time_point;
   bool is_quiet(std::string_view reason, Time now) const {
+    if (last_ == reason.data()) return now < last_until_;
     for (const auto& [text, until] : until_) {
       if (text == reason.data()) return now < until;
     }
     return false;
   }
   void keep_quiet(std::string_view reason, Time until) {
+    last_ = reason.data();
+    last_until_ = until;
     for (auto& entry : until_) {
       if (entry.first != reason.data()) continue;
       entry.second = until;
@@ -79,6 +83,8 @@ class QuietReasons {
   }
 
  private:
+  const char* last_ = nullptr;  // the entry that was set last, which lies nearer than the others
+  Time last_until_{};
   std::vector<std::pair<const char*, Time>> until_;
 };
 
@@ -86,7 +92,7 @@ class QuietReasons {
 // under an old name starts with nothing. It outlives its connection, for delayed wills and queued messages.
 // What every topic decision reads stands first, within kHotOctets. Confined to the broker's thread.
 struct alignas(64) Session {
-  static constexpr std::size_t kHotOctets = 256;
+  static constexpr std::size_t kHotOctets = 320;
   static constexpr std::size_t kMaxSubscriptions = 256;  // further ones are denied: the broker itself has no limit
 
   std::string principal;          // MQTT username and Client Identifier
@@ -96,15 +102,16 @@ struct alignas(64) Session {
   // queued is delivered.
   bool queue_is_foreign = false;
   Standing standing;
+  mutable TenantCounters* counters = nullptr;  // Journal's: found once
+  QuietReasons quiet;
   ConnectionFacts connection;
   TenantId tenant_id;
   DeviceId device_id;
   // The context of an earlier device of this name: its will is not ours.
   const void* replaced_context = nullptr;
   std::vector<Subscription> subscriptions;
-  ConnectionId subscribing;        // the connection that subscribed last
-  std::uint64_t offline_turn = 0;  // its place in SessionTable's list of offline sessions; 0: none
-  QuietReasons quiet;
+  ConnectionId subscribing;               // the connection that subscribed last
+  std::uint64_t offline_turn = 0;         // its place in SessionTable's list of offline sessions; 0: none
   std::shared_ptr<DeviceMeters> meters;   // nullptr: nothing limits this device
   TenantMeters* tenant_meters = nullptr;  // LimitKeeper's
   std::uint64_t limits_generation = 0;    // of the registry's state that `meters` holds the limits of

@@ -7,6 +7,7 @@
 //
 //   acl_decision_bench [SECONDS PER CASE [DEVICES [CONNECTED]]]
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -75,6 +76,29 @@ struct Device {
   std::unique_ptr<BrokerClient> client;
 };
 
+// What the broker has at hand when it asks: its client object's pointers and a topic that it has just read. These lie
+// one after another, so that the processor has them when their turn comes; the client's name and all that is the
+// plugin's lie where their owners put them.
+struct Question {
+  struct Topic {
+    std::array<char, 63> text{};
+    std::uint8_t size = 0;
+    std::string_view view() const { return {text.data(), size}; }
+  };
+  explicit Question(const Device& device) : client(device.client->view()) {
+    set(own, device.own_topic);
+    set(foreign, device.foreign_topic);
+    set(command, device.command);
+  }
+  static void set(Topic& topic, const std::string& text) {
+    if (text.size() > topic.text.size()) fail("a topic is too long: " + text);
+    std::ranges::copy(text, topic.text.begin());
+    topic.size = static_cast<std::uint8_t>(text.size());
+  }
+  ClientView client;
+  Topic own, foreign, command;
+};
+
 // World: a fleet in the registry's state, and some of its devices connected, each with its tenant's policy.
 class World {
  public:
@@ -85,6 +109,7 @@ class World {
     publish_state();
     for (std::size_t i = 0; i < connected; ++i) connect(place_of(i, connected), devices_[i]);
     std::ranges::shuffle(devices_, std::mt19937_64{1});
+    for (const Device& device : devices_) questions_.emplace_back(device);
   }
   ~World() { std::filesystem::remove_all(folder_); }
   World(const World&) = delete;
@@ -94,6 +119,7 @@ class World {
   auth_plugin::TopicGate& gate() { return gate_; }
   std::size_t lines() const { return lines_; }
   const Device& device(std::size_t i) const { return devices_[i]; }
+  const Question& question(std::size_t i) const { return questions_[i]; }
 
  private:
   // Spread over the fleet and its tenants.
@@ -143,6 +169,7 @@ class World {
   std::string folder_;
   Fleet fleet_;
   std::vector<Device> devices_;
+  std::vector<Question> questions_;
   NoWal wal_;
   SystemClock clock_;
   auth_plugin::CoarseClock coarse_clock_;
@@ -194,40 +221,12 @@ struct OneByOne {
   double p99 = 0;
 };
 
-// Stands for the broker, which has just read a packet of the connection: its client object and the topic are in the
-// processor's caches when the plugin is asked. The client's name is not, and nothing of the plugin's is.
-class BrokerReads {
- public:
-  explicit BrokerReads(const World& world) : world_(world) {}
-  // Called before decision `i`: fetches what a later one is about, in the background.
-  void ahead_of(std::size_t i) const {
-    __builtin_prefetch(&later(i, 8));
-    __builtin_prefetch(reinterpret_cast<const char*>(&later(i, 8)) + 64);
-    __builtin_prefetch(reinterpret_cast<const char*>(&later(i, 8)) + 128);
-    const Device& soon = later(i, 4);
-    for (const std::string* topic : {&soon.own_topic, &soon.foreign_topic, &soon.command}) {
-      __builtin_prefetch(topic->data());
-    }
-    __builtin_prefetch(soon.client.get());
-    __builtin_prefetch(reinterpret_cast<const char*>(soon.client.get()) + 64);
-  }
-
- private:
-  const Device& later(std::size_t i, std::size_t by) const {
-    const std::size_t at = i + by;
-    return world_.device(at < world_.connected() ? at : at % world_.connected());
-  }
-  const World& world_;
-};
-
 template <typename Decide>
 OneByOne time_one_by_one(const World& world, Decide decide) {
   static const Stopwatch stopwatch;
-  const BrokerReads reads{world};
   std::vector<std::uint64_t> ticks(kTimedOneByOne);
   std::size_t device = 0;
   for (std::uint64_t& one : ticks) {
-    reads.ahead_of(device);
     const std::uint64_t before = Stopwatch::ticks();
     const bool right = decide(device);
     one = Stopwatch::ticks() - before;
@@ -246,7 +245,6 @@ void measure(const World& world, const char* name, double seconds, Decide decide
   const std::size_t devices = world.connected();
   for (std::size_t i = 0; i < devices; ++i) (void)decide(i);  // the state's first look at each session allocates
   const OneByOne one_by_one = time_one_by_one(world, decide);
-  const BrokerReads reads{world};
   std::vector<double> nanos;
   nanos.reserve(1 << 20);
   std::size_t next = 0;
@@ -259,7 +257,6 @@ void measure(const World& world, const char* name, double seconds, Decide decide
     const std::size_t before = allocation_count();
     const auto start = Clock::now();
     for (std::size_t i = 0; i < kBatch; ++i) {
-      reads.ahead_of(next);
       wrong += decide(next) ? 0 : 1;
       if (++next == devices) next = 0;
     }
@@ -290,22 +287,24 @@ void measure_policy(const World& world, double seconds) {
 
 void measure_plugin(World& world, double seconds) {
   auto& gate = world.gate();
-  const auto may_publish = [&](std::size_t i, const std::string& topic) {
+  const auto may_publish = [&](const Question& question, const Question::Topic& topic) {
     MessageView message;
-    message.topic = topic;
-    return gate.may_write(world.device(i).client->view(), message);
+    message.topic = topic.view();
+    return gate.may_write(question.client, message);
   };
-  measure(world, "plugin_publish_allowed", seconds,
-          [&](std::size_t i) { return may_publish(i, world.device(i).own_topic); });
+  const auto may_receive = [&](const Question& question, const Question::Topic& topic) {
+    return gate.may_receive(question.client, topic.view());
+  };
+  const auto asked = [&world](std::size_t i) -> const Question& { return world.question(i); };
+  measure(world, "plugin_publish_allowed", seconds, [&](std::size_t i) { return may_publish(asked(i), asked(i).own); });
   measure(world, "plugin_publish_denied", seconds,
-          [&](std::size_t i) { return !may_publish(i, world.device(i).foreign_topic); });
+          [&](std::size_t i) { return !may_publish(asked(i), asked(i).foreign); });
   measure(world, "plugin_receive_allowed", seconds,
-          [&](std::size_t i) { return gate.may_receive(world.device(i).client->view(), world.device(i).command); });
-  measure(world, "plugin_receive_denied", seconds, [&](std::size_t i) {
-    return !gate.may_receive(world.device(i).client->view(), world.device(i).foreign_topic);
-  });
+          [&](std::size_t i) { return may_receive(asked(i), asked(i).command); });
+  measure(world, "plugin_receive_denied", seconds,
+          [&](std::size_t i) { return !may_receive(asked(i), asked(i).foreign); });
   measure(world, "plugin_subscribe_denied", seconds,
-          [&](std::size_t i) { return !gate.may_subscribe(world.device(i).client->view(), "#"); });
+          [&](std::size_t i) { return !gate.may_subscribe(asked(i).client, "#"); });
 }
 
 }  // namespace
