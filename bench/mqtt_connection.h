@@ -43,8 +43,8 @@ class Connection {
   void on_event(std::uint32_t events, std::deque<double>& latencies);
   // Queues a QoS 1 publish; `since` is when it was due. flush() sends what is queued.
   void publish(std::string_view payload, double since);
-  // Queues one of QoS 0. It counts as acknowledged when the answer to the next ping() comes: brokers take a connection's
-  // packets in order.
+  // Queues one of QoS 0. It counts as acknowledged when the answer to the next ping() comes: brokers take a
+  // connection's packets in order.
   void publish_at_most_once(std::string_view payload, double since);
   void ping();
   void flush();
@@ -77,7 +77,7 @@ class Connection {
   std::string in_;
   std::uint16_t packet_id_ = 0;
   std::deque<double>
-      waiting_since_;  // one entry per unacknowledged publish, oldest first: brokers acknowledge in order
+      waiting_since_;              // one entry per unacknowledged publish, oldest first: brokers acknowledge in order
   std::size_t unpinged_ = 0;       // of those, without a ping behind them
   std::deque<std::size_t> pings_;  // how many each ping under way is for
 };
