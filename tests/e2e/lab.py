@@ -486,18 +486,24 @@ class Lab(Door):
 
     def metrics(self):
         """All Prometheus samples of the plugin, the edge, the worker and the server: {'name{labels}': value}."""
-        texts = []
-        with open(os.path.join(self.folder, "run/plugin.metrics")) as file:
-            texts.append(file.read())
-        texts.append(self.rest("GET", "/metrics").body.decode())
+        samples = self.plugin_metrics()
+        samples.update(self.samples_of(self.rest("GET", "/metrics").body.decode()))
         for name in ("edge_metrics", "worker_metrics"):
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port(name)}/metrics", timeout=5) as page:
-                    texts.append(page.read().decode())
+                    samples.update(self.samples_of(page.read().decode()))
             except OSError:
                 pass  # not running just now
+        return samples
+
+    def plugin_metrics(self):
+        with open(os.path.join(self.folder, "run/plugin.metrics")) as file:
+            return self.samples_of(file.read())
+
+    @staticmethod
+    def samples_of(text):
         samples = {}
-        for line in "\n".join(texts).splitlines():
+        for line in text.splitlines():
             match = re.match(r"^([a-zA-Z_:][^ ]*(?:\{.*\})?) ([-+0-9.eE]+|NaN)$", line)
             if match:
                 samples[match.group(1)] = float(match.group(2))
