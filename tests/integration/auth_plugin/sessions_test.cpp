@@ -55,15 +55,20 @@ class PluginSessions : public BrokerLab {
     return static_cast<std::size_t>(std::ranges::count_if(
         told_, [&](const Told& told) { return told.entry.kind == kind && told.entry.device_id == device.state.id; }));
   }
-  // The connection of the device's newest session, as the edge was told of it.
+  // The connection of the device's session number `which`, as the edge was told of it. A session counts once: whoever
+  // missed an order tells of all again.
   ConnectionId connection_of(const Device& device, std::size_t which = 1) {
-    EXPECT_TRUE(eventually([&] { return told(SessionNewsKind::kBegan, device) >= which; }));
-    ConnectionId connection;
-    for (const Told& told : told_) {
-      const bool begun = told.entry.kind == SessionNewsKind::kBegan && told.entry.device_id == device.state.id;
-      if (begun) connection = ConnectionId{told.entry.subject};
-    }
-    return connection;
+    std::vector<RawId> connections;
+    EXPECT_TRUE(eventually([&] {
+      read_news();
+      connections.clear();
+      for (const Told& told : told_) {
+        const bool begun = told.entry.kind == SessionNewsKind::kBegan && told.entry.device_id == device.state.id;
+        if (begun && !std::ranges::count(connections, told.entry.subject)) connections.push_back(told.entry.subject);
+      }
+      return connections.size() >= which;
+    }));
+    return connections.size() < which ? ConnectionId{} : ConnectionId{connections[which - 1]};
   }
   static SessionOrder cut(const Device& device, const ConnectionId& connection) {
     SessionOrder order;
