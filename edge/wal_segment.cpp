@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
@@ -25,10 +24,11 @@ Error disk_error(int error) {
 
 void remove_unfinished_segments(const std::string& folder) {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator{folder, error}) {
-    if (entry.path().extension() != kUnfinishedSuffix) continue;
-    const auto owner = from_mark_name(entry.path().filename().string().substr(0, 32) + ".mark");
-    if (owner && !writer_lives(folder, *owner)) unlink(entry.path().c_str());
+  std::filesystem::directory_iterator entry{folder, error};
+  for (; !error && entry != std::filesystem::directory_iterator{}; entry.increment(error)) {
+    if (entry->path().extension() != kUnfinishedSuffix) continue;
+    const auto owner = from_mark_name(entry->path().filename().string().substr(0, 32) + ".mark");
+    if (owner && !writer_lives(folder, *owner)) unlink(entry->path().c_str());
   }
 }
 
@@ -40,16 +40,20 @@ Result<WalSegment> WalSegment::create(const std::string& folder, const SegmentHe
   if (!fd) return disk_error(errno);
   WalSegment segment{path, std::move(fd), capacity, file_system};
   // Under its name a segment has a header from the first moment: a reader takes the order of incarnations from it.
+  bool named = false;
   const auto prepare = [&]() -> Result<void> {
     if (const int error = file_system.allocate(segment.fd_.get(), capacity); error != 0) return disk_error(error);
     MUSTER_TRY_VOID(segment.append(encode_segment_header(header)));
-    if (rename(unfinished.c_str(), path.c_str()) != 0) return disk_error(errno);
+    // rename(2) would replace a file that has the name already.
+    if (link(unfinished.c_str(), path.c_str()) != 0) return disk_error(errno);
+    named = true;
+    unlink(unfinished.c_str());
     if (!fsync_directory(folder).ok()) return disk_error(EIO);
     return {};
   };
   if (auto prepared = prepare(); !prepared.ok()) {
     unlink(unfinished.c_str());
-    unlink(path.c_str());
+    if (named) unlink(path.c_str());
     return std::move(prepared).error();
   }
   return segment;

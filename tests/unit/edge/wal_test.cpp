@@ -17,6 +17,7 @@
 #include "edge/wal_file_system.h"
 #include "edge/wal_format.h"
 #include "edge/wal_reader.h"
+#include "edge/wal_segment.h"
 #include "edge/wal_writer.h"
 #include "support/eventually.h"
 #include "unit/edge/edge_fixture.h"
@@ -394,6 +395,18 @@ TEST_F(WalTest, ASegmentHasNoNameBeforeItHasAHeader) {
   auto wal = open();
   EXPECT_EQ(seen, 0U) << "an edge that looked now would not know the incarnation's place";
   EXPECT_EQ(list_segments(folder_).size(), 1U);
+}
+
+TEST_F(WalTest, ASegmentTakesNobodysPlace) {
+  SegmentHeader header;
+  header.incarnation = IncarnationId::random();
+  const std::string path = folder_ + "/" + segment_name(header.incarnation, 0, ".wal");
+  std::ofstream{path} << "somebody's";
+  EXPECT_FALSE(WalSegment::create(folder_, header, 64U << 10, disk_).ok());
+  std::string kept;
+  std::getline(std::ifstream{path}, kept);
+  EXPECT_EQ(kept, "somebody's");
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/" + segment_name(header.incarnation, 0, kUnfinishedSuffix)));
 }
 
 TEST_F(WalTest, AnIncarnationThatLivesComesLastWhateverItsHeaderSays) {
