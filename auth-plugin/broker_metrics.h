@@ -57,6 +57,11 @@ class BrokerMetrics {
   // fleet grows to, the page stays small. What is returned stays valid. On the broker's thread only.
   static constexpr std::size_t kMaxTenants = 200;
   TenantCounters& of_tenant(const TenantId& id, std::string_view name);
+  // Of a session's tenant; looked up once for each session.
+  TenantCounters& of_tenant(const Session& session) {
+    if (!session.counters) session.counters = &of_tenant(session.tenant_id, session.tenant_part());
+    return *session.counters;
+  }
 
   Counter& connects;
   Counter& qos0_shed;

@@ -28,7 +28,7 @@ Journal::Journal(edge::WalWriter& wal, BrokerMetrics& metrics, const Clock& cloc
 
 void Journal::connected(const Session& session, const ConnectionFacts& connection) {
   metrics_.connects.add();
-  counters_of(session).connects.add();
+  metrics_.of_tenant(session).connects.add();
   (void)append(record_of(session, connection, RecordKind::kConnect));  // refused: counted by append
 }
 
@@ -55,7 +55,7 @@ Result<std::uint64_t> Journal::published(const Session& session, const Connectio
   record.headers.assign(message.headers.begin(), message.headers.end());
   auto appended = append(record);
   if (appended.ok()) {
-    auto& counters = counters_of(session);
+    auto& counters = metrics_.of_tenant(session);
     counters.messages.add();
     counters.octets.add(message.topic.size() + message.payload.size());
   }
@@ -111,7 +111,7 @@ void Journal::append_stranger(const Stranger& stranger, std::string_view reason)
 bool Journal::may_look_for_tenant() { return searches_.take(coarse_steady_now()); }
 
 void Journal::denied(Session& session, std::string_view what, std::string_view reason, std::string_view topic) {
-  counters_of(session).denials.add_alone();
+  metrics_.of_tenant(session).denials.add_alone();
   const Time now = coarse_steady_now();
   if (session.quiet.is_quiet(reason, now) || !lines_.take(now)) {
     metrics_.log_lines_suppressed.add_alone();
@@ -125,7 +125,7 @@ void Journal::denied(Session& session, std::string_view what, std::string_view r
 
 void Journal::cut(Session& session, std::string_view reason) {
   metrics_.cut(reason);
-  counters_of(session).cuts.add();
+  metrics_.of_tenant(session).cuts.add();
   if (lines_.take(coarse_steady_now())) {
     note(LogLevel::kWarning, "session cut", {{"reason", reason}, {"principal", session.principal}});
   } else {

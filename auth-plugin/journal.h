@@ -67,10 +67,6 @@ class Journal {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
-  TenantCounters& counters_of(const Session& session) {
-    if (!session.counters) session.counters = &metrics_.of_tenant(session.tenant_id, session.tenant_part());
-    return *session.counters;
-  }
   RecordView record_of(const Session& session, const ConnectionFacts& connection, RecordKind kind) const;
   Result<std::uint64_t> append(const RecordView& record);
   std::string_view quota_refusal(const Session& session, double part);

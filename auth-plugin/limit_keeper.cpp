@@ -139,7 +139,7 @@ std::string_view LimitKeeper::queue(Session& session, std::uint8_t qos) {
 
 void LimitKeeper::hit(const Session& session, std::string_view reason) {
   metrics_.limited(reason);
-  metrics_.of_tenant(session.tenant_id, session.tenant_part()).limited.add();
+  metrics_.of_tenant(session).limited.add();
 }
 
 }  // namespace muster::auth_plugin

@@ -102,7 +102,7 @@ struct alignas(64) Session {
   // queued is delivered.
   bool queue_is_foreign = false;
   Standing standing;
-  mutable TenantCounters* counters = nullptr;  // Journal's: found once
+  mutable TenantCounters* counters = nullptr;  // BrokerMetrics': found once
   QuietReasons quiet;
   ConnectionFacts connection;
   TenantId tenant_id;

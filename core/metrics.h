@@ -19,7 +19,7 @@ namespace muster {
 class Counter {
  public:
   void add(std::uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
-  // For a counter that one thread alone adds to: no locked instruction, which costs as much as a short decision's half.
+  // The same without a locked instruction, for a counter that one thread alone adds to.
   void add_alone(std::uint64_t n = 1) { value_.store(value() + n, std::memory_order_relaxed); }
   std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
