@@ -11,27 +11,24 @@
 #include "edge/base_file_writer.h"
 #include "edge/name_hash.h"
 #include "edge/snapshot_loader.h"
+#include "support/filled_hash.h"
 
 namespace muster::auth_plugin {
 namespace {
 
-const UtcTime kNow{std::chrono::seconds{1'800'000'000}};
+using test_support::filled_hash;
 
-Sha256 hash_of(std::uint8_t octet) {
-  Sha256 hash{};
-  hash.fill(octet);
-  return hash;
-}
+const UtcTime kNow{std::chrono::seconds{1'800'000'000}};
 
 class StandingOf : public testing::Test {
  protected:
   StandingOf() {
     EXPECT_NE(mkdtemp(folder_.data()), nullptr);
     issuer_.tenant_id = device_.tenant_id = listed_.tenant_id = tenant_.id;
-    issuer_.spki_sha256 = hash_of(9);
+    issuer_.spki_sha256 = filled_hash(9);
     device_.id = listed_.device_id = DeviceId::random();
     device_.name = "d1";
-    listed_.id = hash_of(1);
+    listed_.id = filled_hash(1);
     listed_.issuer_id = issuer_.id;
     listed_.not_after = kNow + std::chrono::hours(1);
     EXPECT_TRUE(edge::write_base_file(edge::base_path(folder_), 0600, {RawId{}, 1},

@@ -10,9 +10,12 @@
 #include "edge/base_file_writer.h"
 #include "edge/snapshot_loader.h"
 #include "support/denial_wal.h"
+#include "support/filled_hash.h"
 
 namespace muster::auth_plugin {
 namespace {
+
+using test_support::filled_hash;
 
 const UtcTime kNow{std::chrono::seconds{1'800'000'000}};
 const int kPlaces[4] = {};  // stand-ins for the broker's client objects, of which only the address counts
@@ -23,24 +26,18 @@ class FixedClock final : public Clock {
   UtcTime now = kNow;
 };
 
-Sha256 hash_of(std::uint8_t octet) {
-  Sha256 hash{};
-  hash.fill(octet);
-  return hash;
-}
-
 // One tenant with devices d1 and d2, both with a certificate.
 class TopicGateOf : public testing::Test {
  protected:
   TopicGateOf() {
     EXPECT_NE(mkdtemp(folder_.data()), nullptr);
     issuer_.tenant_id = tenant_.id;
-    issuer_.spki_sha256 = hash_of(9);
+    issuer_.spki_sha256 = filled_hash(9);
     for (std::uint8_t i = 0; i < 2; ++i) {
       devices_[i].id = DeviceId::random();
       devices_[i].tenant_id = tenant_.id;
       devices_[i].name = "d" + std::to_string(i + 1);
-      certificates_[i] = {hash_of(i),
+      certificates_[i] = {filled_hash(i),
                           tenant_.id,
                           devices_[i].id,
                           issuer_.id,

@@ -11,6 +11,7 @@
 
 #include "core/file.h"
 #include "edge/identity_change.h"
+#include "support/filled_hash.h"
 
 namespace muster::edge {
 
@@ -55,11 +56,7 @@ struct Fleet {
     for (std::size_t i = 0; i < count; ++i) add_device();
   }
 
-  static Sha256 key(std::uint8_t fill) {
-    Sha256 hash;
-    hash.fill(fill);
-    return hash;
-  }
+  static Sha256 key(std::uint8_t fill) { return test_support::filled_hash(fill); }
   static Sha256 random_hash() {
     Sha256 hash;
     for (std::size_t half = 0; half < 2; ++half) {

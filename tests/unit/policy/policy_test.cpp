@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <new>
 #include <random>
+#include <utility>
 
 #include "core/policy_attachment.h"
 #include "core/topic_filter.h"
@@ -196,6 +197,54 @@ TEST(Policy, OwnTopicsWithTextAloneAreComparedAsOnePiece) {
   const Policy bare = policy_of({{PolicyAction::kPublish, "${tenant}/${device}"}});
   EXPECT_TRUE(bare.allows_publish(kSubject, "acme/d1"));
   EXPECT_FALSE(bare.allows_publish(kSubject, "acme/d1/"));
+}
+
+// A hostile device: a topic that is its own but for one octet, or by one octet too short or long, is another's.
+TEST(Policy, ATopicThatDiffersInOneOctetIsAnothersWhereverItDiffers) {
+  const PolicySubject subject{"acme-industries", "pump-100123", {}, {}};
+  const std::string own = "acme-industries/pump-100123";
+  const Policy policy = policy_of({{PolicyAction::kPublish, "${tenant}/${device}/telemetry/#"},
+                                   {PolicyAction::kSubscribe, "${tenant}/${device}/commands/#"}});
+  const auto reaches = [&](const std::string& principal) {
+    return policy.allows_publish(subject, principal + "/telemetry/x") ||
+           policy.allows_receive(subject, principal + "/commands/x") ||
+           policy.allows_subscribe(subject, principal + "/commands/#");
+  };
+  ASSERT_TRUE(policy.allows_publish(subject, own + "/telemetry/x"));
+  ASSERT_TRUE(policy.allows_subscribe(subject, own + "/commands/#"));
+  for (std::size_t at = 0; at < own.size(); ++at) {
+    for (const char octet : {'x', '/', '+', '#', '\0', '\x7f'}) {
+      std::string other = own;
+      other[at] = octet;
+      EXPECT_TRUE(other == own || !reaches(other)) << other;
+    }
+    EXPECT_FALSE(reaches(own.substr(0, at))) << at;
+    EXPECT_FALSE(reaches(std::string(own).insert(at, 1, 'x'))) << at;
+    EXPECT_FALSE(reaches(std::string(own).erase(at, 1))) << at;
+  }
+  for (const std::string& other : {own + "x", "/" + own, own + "/", own + "/" + own})
+    EXPECT_FALSE(reaches(other)) << other;
+}
+
+// A hostile tenant admin: however long a template is, and whatever it repeats, it stays below the device's own name.
+TEST(Policy, LongAndRepeatedTemplatesReachNoFurther) {
+  const std::string text(50, 't');
+  for (const std::string_view rest :
+       {"x/${device}/#", "${tenant}/${device}/#", "${device}/${device}/x", "${tenant}/x/${device}"}) {
+    for (const std::string& before : {std::string(), text + "/"}) {
+      const std::string filter = "${tenant}/${device}/" + before + std::string(rest);
+      const Policy policy = policy_of({{PolicyAction::kPublish, filter}});
+      for (const char* other : {"acme/d2", "acme/x", "globex/d1", "d1/acme", "acme"}) {
+        const std::string below = std::string(other) + "/" + before;
+        for (const char* tail : {"x/d1/y", "x/d2/y", "acme/d1/y", "d1/d1/x", "acme/x/d1", "d2/d2/x"}) {
+          EXPECT_FALSE(policy.allows_publish(kSubject, below + tail)) << filter << " " << below << tail;
+        }
+      }
+    }
+  }
+  const Policy repeated = policy_of({{PolicyAction::kPublish, "${tenant}/${device}/x/${device}/#"}});
+  EXPECT_TRUE(repeated.allows_publish(kSubject, "acme/d1/x/d1/y"));
+  EXPECT_FALSE(repeated.allows_publish(kSubject, "acme/d1/x/d2/y"));
 }
 
 TEST(Policy, WhatADocumentDoesNotSpeakOfFollowsWhatItDoes) {
