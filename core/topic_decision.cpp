@@ -2,7 +2,6 @@
 #include "core/topic_decision.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
 #include "core/topic_filter.h"

@@ -165,10 +165,17 @@ class Stopped:
         self.pids = pids
 
     def __enter__(self):
+        self.stop()
+        return self
+
+    def __exit__(self, *_):
+        self.resume()
+
+    def stop(self):
         for pid in self.pids:
             os.kill(pid, signal.SIGSTOP)
 
-    def __exit__(self, *_):
+    def resume(self):
         for pid in self.pids:
             try:
                 os.kill(pid, signal.SIGCONT)
