@@ -57,7 +57,7 @@ def tenant_again(check, lab):
     old_records = lab.records("gamma", "raw", "reader", expect=lambda r: len(r) >= 1)
     check(len(old_records) == 1, "that its application reads")
     check(lab.rest("DELETE", "/v1/tenants/gamma").status in (202, 204), "the tenant is deleted")
-    check(client.wait_closed(3) is not None, "its device is cut")
+    check(client.wait_closed(10) is not None, "its device is cut")
     check(make_again(lab, "POST", "/v1/tenants", {"name": "gamma"}), "its name is used again")
     check(lab.rest("GET", "/v1/tenants/gamma", token=token).status == 401, "a token of the old tenant is refused")
     again = lab.rest("POST", "/v1/tenants/gamma/devices", body, headers={"Idempotency-Key": key})

@@ -44,7 +44,7 @@ def rollover(check, lab):
           (refused.status, refused.reason))
     session.ping()
     check(set_status(lab, old, "retired", force=True) == "retired", "retired by force")
-    check(session.wait_closed(5) is not None, "retired: the session of its device is cut")
+    check(session.wait_closed(10) is not None, "retired: the session of its device is cut")
     check(lab.refusal(first) is not None, "retired: its device is refused at the next CONNECT")
     check(server_refuses(lab, first), "retired: the server's own listener refuses it")
     check(gets_in(lab, second), "the new CA's device is not touched")

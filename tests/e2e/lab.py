@@ -13,6 +13,7 @@
 Whatever happens, no process survives the story. MUSTER_KEEP=1 leaves the folder behind, with all logs.
 """
 import base64
+import contextlib
 import ctypes
 import dataclasses
 import http.client
@@ -190,14 +191,16 @@ def delete_files(folder):
 
 
 def copy_files(source, target):
-    """Copies the files of a folder that the other does not have, with their owners: broker and edge look at them."""
+    """Copies the files of a folder that the other does not have, with their owners: broker and edge look at them. What
+    goes away meanwhile, as in a folder that is being written to, is left out."""
     os.makedirs(target, exist_ok=True)
     for entry in os.scandir(source):
         path = os.path.join(target, entry.name)
-        if entry.is_file() and not os.path.exists(path):
-            status = entry.stat()
-            shutil.copy2(entry.path, path)
-            os.chown(path, status.st_uid, status.st_gid)
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_file() and not os.path.exists(path):
+                status = entry.stat()
+                shutil.copy2(entry.path, path)
+                os.chown(path, status.st_uid, status.st_gid)
 
 
 class Door:
