@@ -58,6 +58,9 @@ std::string configuration(const std::string& socket_folder) {
          "wal_buffers = 16MB\n"
          "wal_compression = lz4\n"
          "checkpoint_timeout = 15min\n"
+         // New tables are filled by thousands of rows a second, and statements keep the plans that were made when they
+         // were empty until statistics come: within seconds, not within a minute.
+         "autovacuum_naptime = 5s\n"
          "jit = off\n"  // short statements whose costs are often guessed too high
          "log_line_prefix = '%m [%p] '\n"
          "log_min_messages = warning\n"
