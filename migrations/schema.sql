@@ -467,7 +467,8 @@ CREATE TABLE muster.certificates (
     CONSTRAINT certificates_spki_whole CHECK ((octet_length(spki_sha256) = 32)),
     CONSTRAINT certificates_status_known CHECK ((status = ANY (ARRAY['active'::text, 'revoked'::text]))),
     CONSTRAINT certificates_validity_ordered CHECK ((not_before <= not_after))
-);
+)
+WITH (fillfactor='80');
 ALTER TABLE ONLY muster.certificates ALTER COLUMN certificate SET STORAGE EXTERNAL;
 
 ALTER TABLE ONLY muster.certificates FORCE ROW LEVEL SECURITY;
@@ -1428,11 +1429,11 @@ CREATE INDEX bulk_revocations_running ON muster.bulk_revocations USING btree (cr
 
 CREATE INDEX certificate_intents_age ON muster.certificate_intents USING brin (created_at) WITH (pages_per_range='16');
 
-CREATE INDEX certificates_device ON muster.certificates USING btree (tenant_id, device_id);
-
 CREATE INDEX certificates_expiry ON muster.certificates USING btree (tenant_id, not_after, id);
 
-CREATE INDEX certificates_of_issuer ON muster.certificates USING btree (tenant_id, issuer_id, not_after, id) WHERE (status = 'active'::text);
+CREATE INDEX certificates_newest ON muster.certificates USING btree (tenant_id, device_id, not_after);
+
+CREATE INDEX certificates_of_issuer ON muster.certificates USING btree (tenant_id, issuer_id, not_after, id);
 
 CREATE INDEX changes_age ON muster.changes USING brin (committed_at) WITH (pages_per_range='16');
 
