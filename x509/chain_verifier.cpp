@@ -54,7 +54,7 @@ ChainReport verify_chain(const Certificate& leaf, std::span<const Certificate> i
     if (end.is_ca() || end.allows(KeyUsageBit::kKeyCertSign)) find(reasons::kChainLeafIsCa);
     if (!end.allows(KeyUsageBit::kDigitalSignature)) find(reasons::kChainKeyUsageMissing);
     check_usage(end, 0, path_policy.require_usage, path_policy, findings);
-    const auto key = PublicKey::parse(end.spki());
+    const auto key = PublicKey::check(end.spki());
     if (!key.ok()) findings.push_back({reasons::kChainKeyUnsupported, 0, std::string(key.error().reason)});
     if (policy.purpose == ChainPurpose::kDevice) check_device_name(end, policy.trust_domain, report, findings);
   };

@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
@@ -28,6 +29,8 @@ using EvpMdCtxPtr = std::unique_ptr<EVP_MD_CTX, OpenSslDelete<&EVP_MD_CTX_free>>
 using EvpCipherCtxPtr = std::unique_ptr<EVP_CIPHER_CTX, OpenSslDelete<&EVP_CIPHER_CTX_free>>;
 using BignumPtr = std::unique_ptr<BIGNUM, OpenSslDelete<&BN_free>>;
 using BnCtxPtr = std::unique_ptr<BN_CTX, OpenSslDelete<&BN_CTX_free>>;
+using EcGroupPtr = std::unique_ptr<EC_GROUP, OpenSslDelete<&EC_GROUP_free>>;
+using EcPointPtr = std::unique_ptr<EC_POINT, OpenSslDelete<&EC_POINT_free>>;
 using BioPtr = std::unique_ptr<BIO, OpenSslDelete<&BIO_free_all>>;
 using X509Ptr = std::unique_ptr<X509, OpenSslDelete<&X509_free>>;
 

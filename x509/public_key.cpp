@@ -2,6 +2,8 @@
 #include "x509/public_key.h"
 
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/obj_mac.h>
 #include <openssl/params.h>
 
 #include <bit>
@@ -109,6 +111,22 @@ EvpPkeyPtr load_point(const Curve& curve, BytesView point) {
   return key;
 }
 
+// The point's octets, where the curve is one of ours and they have its form.
+Result<BytesView> read_point(const Spki& spki, const std::optional<Curve>& curve) {
+  if (!curve) return refuse(reasons::kKeyAlgorithmUnsupported);
+  const std::size_t coordinate = curve->bits / 8;
+  if (spki.key.size() != 1 + 2 * coordinate || spki.key[0] != 0x04) return refuse(reasons::kKeyPointInvalid);
+  return spki.key;
+}
+
+bool lies_on_curve(const Curve& curve, BytesView octets) {
+  static const EcGroupPtr p256{EC_GROUP_new_by_curve_name(NID_X9_62_prime256v1)};
+  static const EcGroupPtr p384{EC_GROUP_new_by_curve_name(NID_secp384r1)};
+  const EC_GROUP* group = curve.algorithm == KeyAlgorithm::kP256 ? p256.get() : p384.get();
+  const EcPointPtr point{group == nullptr ? nullptr : EC_POINT_new(group)};
+  return point && EC_POINT_oct2point(group, point.get(), octets.data(), octets.size(), nullptr) == 1;
+}
+
 // Bits of a positive minimal INTEGER.
 unsigned bit_length(BytesView integer) {
   if (integer[0] == 0) integer = integer.subspan(1);
@@ -200,10 +218,8 @@ Result<PublicKey> PublicKey::parse(BytesView spki_der) {
   if (!spki) return refuse(reasons::kKeyMalformed);
   if (oid::equals(spki->algorithm, oid::kEcPublicKey)) {
     const auto curve = curve_of(*spki);
-    if (!curve) return refuse(reasons::kKeyAlgorithmUnsupported);
-    const std::size_t coordinate = curve->bits / 8;
-    if (spki->key.size() != 1 + 2 * coordinate || spki->key[0] != 0x04) return refuse(reasons::kKeyPointInvalid);
-    EvpPkeyPtr key = load_point(*curve, spki->key);
+    MUSTER_TRY(const BytesView point, read_point(*spki, curve));
+    EvpPkeyPtr key = load_point(*curve, point);
     if (!key) return refuse(reasons::kKeyPointInvalid, take_openssl_error());
     const unsigned cost = curve->algorithm == KeyAlgorithm::kP256 ? kP256Cost : kP384Cost;
     return PublicKey{{key.release(), &EVP_PKEY_free}, curve->algorithm, curve->bits, cost};
@@ -226,6 +242,18 @@ Result<PublicKey> PublicKey::parse(BytesView spki_der) {
   EvpPkeyPtr key{d2i_PUBKEY(nullptr, &at, static_cast<long>(spki_der.size()))};
   if (!key) return refuse(reasons::kKeyMalformed, take_openssl_error());
   return PublicKey{{key.release(), &EVP_PKEY_free}, KeyAlgorithm::kRsa, size.modulus_bits, rsa_cost(size)};
+}
+
+Result<void> PublicKey::check(BytesView spki_der) {
+  const auto spki = read_spki(spki_der);
+  if (spki && oid::equals(spki->algorithm, oid::kEcPublicKey)) {
+    const auto curve = curve_of(*spki);
+    MUSTER_TRY(const BytesView point, read_point(*spki, curve));
+    if (lies_on_curve(*curve, point)) return {};
+    return refuse(reasons::kKeyPointInvalid, take_openssl_error());
+  }
+  MUSTER_TRY_VOID(parse(spki_der));
+  return {};
 }
 
 Result<void> PublicKey::verify(BytesView signature_algorithm, BytesView message, BytesView signature) const {
