@@ -54,6 +54,7 @@ Authenticated holder_of(const registry::Claim& claim, const registry::Tenant& te
   who.caller.tenant = claim.tenant_id;
   who.caller.claim = claim.id;
   who.tenant_name = tenant.name;
+  who.tenant_of_path = tenant;  // no other is a claim's holder let into
   who.profile = claim.terms.profile;
   return who;
 }
@@ -62,7 +63,7 @@ Result<Authenticated> by_claim_secret(ApiContext& context, std::string_view secr
   if (secret.size() != kTokenLength || secret.rfind(kClaimPrefix, 0) != 0) return claim_refused();
   const Sha256 sha256 = x509::sha256(as_bytes(secret));
   using Holder = Result<Authenticated>;
-  return db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Holder {
+  return db::run_in_transaction(context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) -> Holder {
     MUSTER_TRY(const auto claim, registry::find_claim_of_any_tenant(tx, sha256));
     if (!claim) return claim_refused();
     MUSTER_TRY(const auto tenant, registry::get_tenant_by_id(tx, claim->tenant_id));
@@ -99,15 +100,28 @@ enroll::CallerRole role_of(registry::TokenRole role) {
   return enroll::CallerRole::kApplication;
 }
 
-Result<Authenticated> by_token(ApiContext& context, std::string_view header) {
+// What is looked up about a caller, and beside it the tenant of the path.
+template <typename Find>
+auto look_up(ApiContext& context, const AlsoAccepted& also, Authenticated& who, const Find& find) {
+  using Found = std::invoke_result_t<const Find&, db::Transaction&>;
+  return db::run_in_transaction(context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) -> Found {
+    if (!also.tenant_of_path) return find(tx);
+    const auto asked = registry::ask_tenant(tx, *also.tenant_of_path);
+    Found found = find(tx);
+    if (!found.ok()) return found;
+    MUSTER_TRY(who.tenant_of_path, asked.get());
+    return found;
+  });
+}
+
+Result<Authenticated> by_token(ApiContext& context, std::string_view header, const AlsoAccepted& also) {
   MUSTER_TRY(const std::string_view text, after_scheme(header, "bearer "));
   if (text.rfind(kClaimPrefix, 0) == 0) return by_claim_secret(context, text);
   MUSTER_TRY(const Sha256 sha256, hash_token(text));
-  MUSTER_TRY(const registry::TokenHolder holder,
-             db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {
+  Authenticated who;
+  MUSTER_TRY(const registry::TokenHolder holder, look_up(context, also, who, [&](db::Transaction& tx) {
                return registry::find_token_holder(tx, sha256, context.clock.now());
              }));
-  Authenticated who;
   who.caller.role = role_of(holder.role);
   who.caller.token = holder.id;
   if (!holder.tenant_id.is_nil()) {
@@ -183,7 +197,7 @@ Result<std::optional<Authenticated>> by_trust_anchor(ApiContext& context, const 
 Result<Authenticated> by_listed_certificate(ApiContext& context, const http::Request& request,
                                             const AlsoAccepted& also) {
   Authenticated who;
-  auto looked_up = db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
+  auto looked_up = look_up(context, also, who, [&](db::Transaction& tx) -> Result<void> {
     const BytesView der = request.peer_chain.front();
     const Sha256 id = x509::sha256(der);
     MUSTER_TRY(auto holder, registry::find_certificate_holder(tx, id, context.clock.now()));
@@ -227,7 +241,7 @@ Result<Authenticated> identify(ApiContext& context, const http::Request& request
   }
   const auto header = also.only_certificates ? std::nullopt : request.header("authorization");
   if (header && also.claims_of && after_scheme(*header, "basic ").ok()) return by_basic(context, *header);
-  if (header) return by_token(context, *header);
+  if (header) return by_token(context, *header, also);
   if (device) return std::move(*device);
   return unauthenticated(reasons::kAuthRequired, "send a bearer token or use a device's client certificate");
 }
@@ -324,7 +338,7 @@ Result<void> verify_infrastructure_certificate(ApiContext& context, const std::v
 Result<registry::Edge> authenticate_edge(ApiContext& context, const http::Request& request) {
   if (request.peer_chain.empty()) return unauthenticated(reasons::kAuthCertificate);
   const Sha256 id = x509::sha256(request.peer_chain.front());
-  MUSTER_TRY(auto edge, db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) {
+  MUSTER_TRY(auto edge, db::run_in_transaction(context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) {
                return registry::find_edge_by_certificate(tx, id, context.clock.now());
              }));
   if (!edge) return unauthenticated(reasons::kAuthCertificate, "no edge may use this certificate now");

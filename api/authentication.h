@@ -13,21 +13,24 @@
 #include "enroll/caller.h"
 #include "http/message.h"
 #include "registry/edge_store.h"
+#include "registry/tenant_store.h"
 
 namespace muster::api {
 
 struct Authenticated {
   enroll::Caller caller;
-  std::string tenant_name;  // empty for the platform's
-  std::string device_name;  // of a device
-  std::string profile;      // that a claim enrols under; empty for everybody else
-  std::string basic_user;   // of HTTP Basic: as sent, UTF-8 without control characters
+  std::string tenant_name;                         // empty for the platform's
+  std::string device_name;                         // of a device
+  std::string profile;                             // that a claim enrols under; empty for everybody else
+  std::string basic_user;                          // of HTTP Basic: as sent, UTF-8 without control characters
+  std::optional<registry::Tenant> tenant_of_path;  // looked up on the way (AlsoAccepted), whoever's it is
 };
 
 // What EST takes besides bearer tokens, claims and active certificates. Elsewhere each of these is refused.
 struct AlsoAccepted {
+  std::optional<TenantName> tenant_of_path{};  // to be looked up in the same round trip as a token or certificate
   // Claim certificates of that tenant, certificates of its own PKI, and HTTP Basic with a claim as password.
-  std::optional<TenantId> claims_of;
+  std::optional<TenantId> claims_of{};
   bool only_certificates = false;     // no Authorization header is looked at
   bool expired_certificates = false;  // those that may still be renewed (enroll/reenrolment.h)
   bool counted_elsewhere = false;     // the caller's rate is limited by the route itself

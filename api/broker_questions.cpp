@@ -66,12 +66,13 @@ Result<T> settled(const RegistryView& view, Result<T> decided) {
 Result<auth_plugin::AdmittedClient> decide_authn(const Ask& ask, const BrokerQuestion& question) {
   using Admitted = auth_plugin::AdmittedClient;
   const auto chain = views_of(question.chain);
-  return db::run_in_transaction(ask.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<Admitted> {
-    RegistryView view{tx, ask.asker.tenants, ask.context.clock.now()};
-    if (!chain.empty()) MUSTER_TRY_VOID(view.load_issuers_for(chain.front()));
-    return settled(view,
-                   auth_plugin::admit_client(broker_of(ask, view), {chain, question.client_id, question.username}));
-  });
+  return db::run_in_transaction(
+      ask.context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) -> Result<Admitted> {
+        RegistryView view{tx, ask.asker.tenants, ask.context.clock.now()};
+        if (!chain.empty()) MUSTER_TRY_VOID(view.load_issuers_for(chain.front()));
+        return settled(view,
+                       auth_plugin::admit_client(broker_of(ask, view), {chain, question.client_id, question.username}));
+      });
 }
 
 // The certificates that the registry lists for a device of this name: its tenant's and device's are filled in `view`.
@@ -113,17 +114,18 @@ Result<void> decide_authz(const Ask& ask, const BrokerQuestion& question) {
   const auth_plugin::OtherClient client{chain, question.client_id, question.username};
   TopicQuestion access = question.access;
   access.topic = question.topic;
-  return db::run_in_transaction(ask.context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-    RegistryView view{tx, ask.asker.tenants, now};
-    if (!chain.empty()) {
-      MUSTER_TRY_VOID(view.load_issuers_for(chain.front()));
-      return settled(view, auth_plugin::decide_topic(broker_of(ask, view), client, access));
-    }
-    MUSTER_TRY(const auto device, find_by_name(tx, view, question.client_id, now));
-    return settled(view,
-                   auth_plugin::decide_topic_of_device(broker_of(ask, view), client, device ? device->id : DeviceId{},
-                                                       device ? device->certificates : std::vector<Sha256>{}, access));
-  });
+  return db::run_in_transaction(
+      ask.context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) -> Result<void> {
+        RegistryView view{tx, ask.asker.tenants, now};
+        if (!chain.empty()) {
+          MUSTER_TRY_VOID(view.load_issuers_for(chain.front()));
+          return settled(view, auth_plugin::decide_topic(broker_of(ask, view), client, access));
+        }
+        MUSTER_TRY(const auto device, find_by_name(tx, view, question.client_id, now));
+        return settled(
+            view, auth_plugin::decide_topic_of_device(broker_of(ask, view), client, device ? device->id : DeviceId{},
+                                                      device ? device->certificates : std::vector<Sha256>{}, access));
+      });
 }
 
 // The longest session that the operator allows here, by ?max_session_seconds=: after it EMQX has the client connect

@@ -20,15 +20,22 @@ const Log& log() {
 
 Error tenant_not_found() { return {ErrorCode::kNotFound, registry::kTenantNotFound, ""}; }
 
+std::optional<TenantName> tenant_name_of_path(const http::Request& request) {
+  const auto text = request.parameters.find("tenant");
+  if (text == request.parameters.end()) return std::nullopt;
+  auto name = TenantName::parse(text->second);
+  return name.ok() ? std::optional(std::move(*name)) : std::nullopt;
+}
+
 // The tenant that the path names, as far as this caller can see it: another tenant's answer is the same as for a name
 // that nobody has.
 Result<registry::Tenant> find_tenant_of_path(const Call& call) {
-  const auto name = TenantName::parse(call.request.parameter("tenant"));
-  if (!name.ok()) return tenant_not_found();
+  const auto name = tenant_name_of_path(call.request);
+  if (!name) return tenant_not_found();
   const auto& own = call.who.caller.tenant;
   if (own && call.who.tenant_name != name->text()) return tenant_not_found();
-  MUSTER_TRY(auto tenant, db::run_in_transaction(call.context.pool, db::Scope::system(),
-                                                 [&](db::Transaction& tx) { return registry::get_tenant(tx, *name); }));
+  if (!call.who.tenant_of_path) return tenant_not_found();
+  registry::Tenant tenant = *call.who.tenant_of_path;
   if (own && tenant.id != *own) return tenant_not_found();
   return tenant;
 }
@@ -79,7 +86,7 @@ Result<void> check_form(const http::Request& request, const Operation& operation
 }
 
 Result<http::Response> run(ApiContext& context, const http::Request& request, const Operation& operation) {
-  MUSTER_TRY(Authenticated who, authenticate(context, request));
+  MUSTER_TRY(Authenticated who, authenticate(context, request, {.tenant_of_path = tenant_name_of_path(request)}));
   Call call{context, request, std::move(who), std::nullopt};
   MUSTER_TRY_VOID(check_access(call, operation));
   MUSTER_TRY_VOID(check_form(request, operation));
@@ -89,7 +96,7 @@ Result<http::Response> run(ApiContext& context, const http::Request& request, co
 
 // Before a large body is read: somebody who may send it must be asking.
 std::optional<http::Response> admit(ApiContext& context, const http::Request& request, const Operation& operation) {
-  auto who = authenticate(context, request);
+  auto who = authenticate(context, request, {.tenant_of_path = tenant_name_of_path(request)});
   if (!who.ok()) return to_problem(who.error(), request.request_id);
   Call call{context, request, std::move(*who), std::nullopt};
   const auto access = check_access(call, operation);

@@ -46,11 +46,12 @@ Result<EstCall> open_call(ApiContext& context, const http::Request& request) {
   const auto name = TenantName::parse(request.parameter("tenant"));
   if (!name.ok()) return not_found;
   EstCall call{context, request, {}, {}, {}};
-  MUSTER_TRY_VOID(db::run_in_transaction(context.pool, db::Scope::system(), [&](db::Transaction& tx) -> Result<void> {
-    MUSTER_TRY(call.tenant, registry::get_tenant(tx, *name));
-    MUSTER_TRY(call.settings, registry::get_est_settings(tx, call.tenant.id));
-    return {};
-  }));
+  MUSTER_TRY_VOID(
+      db::run_in_transaction(context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) -> Result<void> {
+        MUSTER_TRY(call.tenant, registry::get_tenant(tx, *name));
+        MUSTER_TRY(call.settings, registry::get_est_settings(tx, call.tenant.id));
+        return {};
+      }));
   const auto wanted = request.parameters.find("label");
   if (wanted == request.parameters.end()) {
     call.label.unwrapped = call.settings.unwrapped || request.segments.front() == request.parameter("tenant");

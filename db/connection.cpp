@@ -82,15 +82,18 @@ Result<std::unique_ptr<Connection>> Connection::open(const ConnectionConfig& con
 }
 
 Result<ResultPtr> Connection::execute(const std::string& sql) {
+  MUSTER_TRY_VOID(catch_up());
   return collect(PQsendQuery(connection_.get(), sql.c_str()) == 1);
 }
 
-Result<ResultPtr> Connection::execute_prepared(const std::string& name, const std::string& sql,
-                                               std::span<const ParameterView> parameters) {
-  if (!prepared_.contains(name)) {
-    auto prepared = collect(PQsendPrepare(connection_.get(), name.c_str(), sql.c_str(), 0, nullptr) == 1);
-    if (!prepared.ok()) return prepared;
-    prepared_.insert(name);
+Result<void> Connection::queue_prepared(const std::string& name, const std::string& sql,
+                                        std::span<const ParameterView> parameters, std::shared_ptr<Answer> answer) {
+  PGconn* raw = connection_.get();
+  MUSTER_TRY_VOID(settle());
+  if (queued_.empty() && PQenterPipelineMode(raw) != 1) return lose();
+  if (prepared_.insert(name).second) {
+    queued_.push_back({name, /*is_preparation=*/true, nullptr});
+    if (PQsendPrepare(raw, name.c_str(), sql.c_str(), 0, nullptr) != 1) return lose();
   }
   std::vector<const char*> values;
   std::vector<int> lengths;
@@ -100,8 +103,79 @@ Result<ResultPtr> Connection::execute_prepared(const std::string& name, const st
     lengths.push_back(parameter.length);
     formats.push_back(parameter.format);
   }
-  return collect(PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(parameters.size()),
-                                     values.data(), lengths.data(), formats.data(), /*resultFormat=*/1) == 1);
+  queued_.push_back({name, /*is_preparation=*/false, std::move(answer)});
+  const bool sent = PQsendQueryPrepared(raw, name.c_str(), static_cast<int>(parameters.size()), values.data(),
+                                        lengths.data(), formats.data(), /*resultFormat=*/1) == 1;
+  return sent ? Result<void>{} : lose();
+}
+
+Result<ResultPtr> Connection::run_queued() {
+  if (PQpipelineSync(connection_.get()) != 1) return lose();
+  return collect_queued();
+}
+
+void Connection::send_queued() {
+  answers_left_ = true;
+  const bool sent = PQpipelineSync(connection_.get()) == 1 && PQflush(connection_.get()) >= 0;
+  if (!sent) broken_ = true;
+}
+
+// Reads the answers that send_queued left.
+Result<void> Connection::settle() {
+  if (!std::exchange(answers_left_, false)) return {};
+  MUSTER_TRY_VOID(collect_queued());
+  if (PQtransactionStatus(connection_.get()) == PQTRANS_IDLE) return {};
+  return lose();
+}
+
+Result<void> Connection::catch_up() {
+  MUSTER_TRY_VOID(settle());
+  if (has_queued()) MUSTER_TRY_VOID(run_queued());
+  return {};
+}
+
+// Each command has its answers, then a null pointer; the synchronisation comes last and has none.
+Result<ResultPtr> Connection::collect_queued() {
+  last_used_ = Clock::now();
+  const auto deadline = last_used_ + deadline_;
+  const std::vector<Queued> queued = std::exchange(queued_, {});
+  ResultPtr last;
+  ResultPtr failed;
+  std::string failed_statement;
+  for (std::size_t at = 0;;) {
+    if (!wait_for_answer(deadline) || at > queued.size()) {
+      broken_ = true;
+      return fail(failed.get(), failed_statement);
+    }
+    ResultPtr next(PQgetResult(connection_.get()));
+    if (!next) {
+      ++at;
+      continue;
+    }
+    const ExecStatusType status = PQresultStatus(next.get());
+    if (status == PGRES_PIPELINE_SYNC) break;
+    if (at == queued.size()) return lose();
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+      if (queued[at].answer) {
+        queued[at].answer->result = {next.release(), ResultDelete{}};
+      } else {
+        last = std::move(next);
+      }
+      continue;
+    }
+    if (queued[at].is_preparation) prepared_.erase(queued[at].statement);
+    if (status == PGRES_PIPELINE_ABORTED || failed) continue;
+    failed = std::move(next);
+    failed_statement = queued[at].statement;
+  }
+  if (PQexitPipelineMode(connection_.get()) != 1) return lose();
+  if (failed) return fail(failed.get(), failed_statement);
+  return last;
+}
+
+Error Connection::lose() {
+  broken_ = true;
+  return fail(nullptr);
 }
 
 bool Connection::wait_for_answer(Clock::time_point deadline) {
@@ -121,10 +195,7 @@ bool Connection::wait_for_answer(Clock::time_point deadline) {
 
 Result<ResultPtr> Connection::collect(bool sent) {
   last_used_ = Clock::now();
-  if (!sent) {
-    broken_ = true;
-    return fail(nullptr);
-  }
+  if (!sent) return lose();
   const auto deadline = last_used_ + deadline_;
   ResultPtr last;
   ResultPtr failed;
@@ -164,12 +235,10 @@ int Connection::next_copied(char** message, Clock::time_point deadline) {
 }
 
 Result<void> Connection::copy_out(const std::string& sql, const std::function<Result<void>(BytesView)>& take) {
+  MUSTER_TRY_VOID(catch_up());
   last_used_ = Clock::now();
   const auto deadline = last_used_ + deadline_;
-  if (PQsendQuery(connection_.get(), sql.c_str()) != 1 || !wait_for_answer(deadline)) {
-    broken_ = true;
-    return fail(nullptr);
-  }
+  if (PQsendQuery(connection_.get(), sql.c_str()) != 1 || !wait_for_answer(deadline)) return lose();
   {
     const ResultPtr begun(PQgetResult(connection_.get()));
     if (PQresultStatus(begun.get()) != PGRES_COPY_OUT) {
@@ -182,10 +251,7 @@ Result<void> Connection::copy_out(const std::string& sql, const std::function<Re
     char* message = nullptr;
     const int length = next_copied(&message, deadline);
     if (length == 0) break;
-    if (length < 0) {
-      broken_ = true;
-      return fail(nullptr);
-    }
+    if (length < 0) return lose();
     const std::unique_ptr<char, decltype(&PQfreemem)> held(message, &PQfreemem);
     auto taken = take({reinterpret_cast<const std::uint8_t*>(message), static_cast<std::size_t>(length)});
     if (!taken.ok()) {
@@ -197,8 +263,9 @@ Result<void> Connection::copy_out(const std::string& sql, const std::function<Re
   return {};
 }
 
-Error Connection::fail(PGresult* result) {
+Error Connection::fail(PGresult* result, std::string statement) {
   last_error_ = {};
+  last_error_.statement = std::move(statement);
   if (result != nullptr) {
     last_error_.sqlstate = field(result, PG_DIAG_SQLSTATE);
     last_error_.constraint = field(result, PG_DIAG_CONSTRAINT_NAME);
@@ -206,7 +273,9 @@ Error Connection::fail(PGresult* result) {
   }
   if (last_error_.message.empty()) last_error_.message = PQerrorMessage(connection_.get());
   if (is_broken() && last_error_.sqlstate != "25P03") last_error_.sqlstate.clear();
-  return to_error(last_error_);
+  Error error = to_error(last_error_);
+  if (!last_error_.statement.empty()) error.detail = last_error_.statement + ": " + error.detail;
+  return error;
 }
 
 }  // namespace muster::db

@@ -93,8 +93,7 @@ Result<void> ConnectionPool::check() {
 }
 
 void ConnectionPool::give_back(std::unique_ptr<Connection> connection) {
-  const bool reusable =
-      connection && !connection->is_broken() && PQtransactionStatus(connection->raw()) == PQTRANS_IDLE;
+  const bool reusable = connection && !connection->is_broken() && connection->is_idle();
   {
     const std::lock_guard lock(state_->mutex);
     --state_->in_use;

@@ -73,7 +73,8 @@ Result<Migration> read_migration(const fs::path& up_file) {
 Result<ResultPtr> run_text(Connection& connection, const char* sql, std::initializer_list<std::string_view> values) {
   std::vector<ParameterView> views;
   for (const std::string_view value : values) views.push_back({value.data(), static_cast<int>(value.size()), 0});
-  return connection.execute_prepared(sql, sql, views);
+  MUSTER_TRY_VOID(connection.queue_prepared(sql, sql, views));
+  return connection.run_queued();
 }
 
 Result<std::map<int, Applied>> read_applied(Connection& connection) {

@@ -127,7 +127,10 @@ std::size_t Rows::affected() const {
   return std::strtoull(text, nullptr, 10);
 }
 
-Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_list<Param> params) {
+namespace {
+
+Result<void> queue(Transaction& tx, const std::string& name, const Statement& statement,
+                   std::initializer_list<Param> params, std::shared_ptr<Answer> answer) {
   Transaction::Impl& impl = tx.impl();
   if (impl.failure) return *impl.failure;
   std::vector<ParameterView> views;
@@ -137,13 +140,36 @@ Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_l
     if (has_nul(param)) return impl.doom({ErrorCode::kInvalidArgument, kDatabaseValueRefused, "text holds a NUL"});
     views.push_back({param.is_null() ? nullptr : param.data(), static_cast<int>(param.size()), param.is_binary()});
   }
-  auto result = impl.connection->execute_prepared(prepared_name(tx, statement), statement.sql, views);
-  if (!result.ok()) {
-    Error error = std::move(result).error();
-    error.detail = std::string(statement.name) + ": " + error.detail;
-    return impl.doom(std::move(error));
-  }
-  return Rows(std::shared_ptr<pg_result>(std::move(result).value().release(), ResultDelete{}));
+  auto queued = impl.connection->queue_prepared(name, statement.sql, views, std::move(answer));
+  return queued.ok() ? queued : impl.doom(std::move(queued).error());
+}
+
+}  // namespace
+
+Result<void> send(Transaction& tx, const Statement& statement, std::initializer_list<Param> params) {
+  return queue(tx, prepared_name(tx, statement), statement, params, nullptr);
+}
+
+Asked ask(Transaction& tx, const Statement& statement, std::initializer_list<Param> params) {
+  Asked asked(tx, prepared_name(tx, statement), std::make_shared<Answer>());
+  (void)queue(tx, asked.name_, statement, params, asked.answer_).ok();  // else the transaction is doomed
+  return asked;
+}
+
+Result<Rows> Asked::rows() const {
+  Transaction::Impl& impl = tx_->impl();
+  if (answer_->result) return Rows(answer_->result);
+  if (impl.failure) return *impl.failure;
+  auto done = impl.connection->run_queued();
+  if (done.ok()) return Rows(answer_->result);
+  const StatementError& said = impl.connection->last_error();
+  const bool is_own = said.statement == name_;
+  if (is_own) impl.violated_constraint = said.constraint;
+  return impl.doom(is_own ? std::move(done).error() : of_sent(std::move(done).error()));
+}
+
+Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_list<Param> params) {
+  return ask(tx, statement, params).rows();
 }
 
 namespace {
@@ -212,9 +238,7 @@ Result<void> copy_rows(Transaction& tx, const char* name, const std::string& que
   return impl.doom(std::move(error));
 }
 
-std::string_view violated_constraint(Transaction& tx) {
-  return tx.impl().failure ? tx.impl().connection->last_error().constraint : std::string_view{};
-}
+std::string_view violated_constraint(Transaction& tx) { return tx.impl().violated_constraint; }
 
 Result<std::string> scram_verifier(Transaction& tx, const std::string& role, const std::string& password) {
   char* verifier = PQencryptPasswordConn(tx.impl().connection->raw(), password.c_str(), role.c_str(), "scram-sha-256");

@@ -136,9 +136,33 @@ class Rows {
   std::shared_ptr<pg_result> result_;
 };
 
-// run executes a statement. Reasons: those of run_in_transaction. After an error the transaction cannot be used any
-// more and will not be committed.
+struct Answer;
+
+// Asked is a statement whose rows are wanted later (db/later.h). Not to be used when the transaction has ended.
+class Asked {
+ public:
+  // Reasons: those of run_in_transaction. After an error the transaction cannot be used any more and will not be
+  // committed.
+  Result<Rows> rows() const;
+
+ private:
+  friend Asked ask(Transaction& tx, const Statement& statement, std::initializer_list<Param> params);
+  Asked(Transaction& tx, std::string name, std::shared_ptr<Answer> answer)
+      : tx_(&tx), name_(std::move(name)), answer_(std::move(answer)) {}
+  Transaction* tx_;
+  std::string name_;
+  std::shared_ptr<Answer> answer_;
+};
+
+// ask puts a statement on its way. An error of this side shows with the rows.
+Asked ask(Transaction& tx, const Statement& statement, std::initializer_list<Param> params = {});
+
+// run asks and waits for the rows.
 Result<Rows> run(Transaction& tx, const Statement& statement, std::initializer_list<Param> params = {});
+
+// send puts a statement on its way whose answer nobody needs: it goes with the next rows that are looked at, at the
+// latest with COMMIT. If it fails, so does that. For statements that nothing but a fault can fail.
+Result<void> send(Transaction& tx, const Statement& statement, std::initializer_list<Param> params = {});
 
 // copy_rows hands over the rows of a query by binary COPY: for a million of them, while the database still reads.
 // `query` is built of constants and of numbers, ids and times (COPY takes no parameters). `take` gets the values of one

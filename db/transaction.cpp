@@ -2,6 +2,7 @@
 #include "db/transaction.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -16,21 +17,48 @@ namespace muster::db {
 namespace {
 
 constexpr int kAttempts = 5;
+const std::string kCommit = "commit";
 
-// Roles and isolation are constants, the tenant is hexadecimal digits and '-': SET takes no parameters.
-std::string enter_sql(const Scope& scope) {
+struct Command {
+  const char* name;
+  const char* sql;
+};
+
+Command begin_of(const Scope& scope) {
+  if (scope.isolation() == Isolation::kRepeatableRead) {
+    return {"begin_repeatable_read", "BEGIN ISOLATION LEVEL REPEATABLE READ"};
+  }
+  if (scope.is_reading()) return {"begin_reading", "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"};
+  return {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED"};
+}
+
+// As SET LOCAL ROLE and SET LOCAL muster.tenant_id, which take no parameters.
+constexpr Command kEnter{
+    "enter_scope",
+    "SELECT pg_catalog.set_config('role', $1, true), pg_catalog.set_config('muster.tenant_id', $2, true)"};
+
+const char* role_of(const Scope& scope) {
   switch (scope.kind()) {
-    case Scope::Kind::kTenant:
-      return "SET LOCAL ROLE muster_tenant; SET LOCAL muster.tenant_id = '" + scope.tenant().text() + "'";
-    case Scope::Kind::kSystem: return "SET LOCAL ROLE muster_system; SET LOCAL muster.tenant_id = ''";
-    case Scope::Kind::kLogin: return "SET LOCAL ROLE NONE; SET LOCAL muster.tenant_id = ''";
+    case Scope::Kind::kTenant: return "muster_tenant";
+    case Scope::Kind::kSystem: return "muster_system";
+    case Scope::Kind::kLogin: return "none";
   }
   std::abort();
 }
 
-std::string begin_sql(const Scope& scope) {
-  const char* isolation = scope.isolation() == Isolation::kRepeatableRead ? "REPEATABLE READ" : "READ COMMITTED";
-  return std::string("BEGIN ISOLATION LEVEL ") + isolation + "; " + enter_sql(scope);
+Result<void> queue_enter(Connection& connection, const Scope& scope) {
+  const std::string role = role_of(scope);
+  const std::string tenant = scope.kind() == Scope::Kind::kTenant ? scope.tenant().text() : std::string();
+  const std::array<ParameterView, 2> parameters{
+      {{role.c_str(), static_cast<int>(role.size()), 0}, {tenant.c_str(), static_cast<int>(tenant.size()), 0}}};
+  return connection.queue_prepared(kEnter.name, kEnter.sql, parameters);
+}
+
+// They go with the first statement of the body.
+Result<void> queue_begin(Connection& connection, const Scope& scope) {
+  const Command begin = begin_of(scope);
+  MUSTER_TRY_VOID(connection.queue_prepared(begin.name, begin.sql, {}));
+  return queue_enter(connection, scope);
 }
 
 Result<void> run_body(Transaction& tx, const std::function<Result<void>(Transaction&)>& body) {
@@ -45,34 +73,43 @@ Result<void> run_body(Transaction& tx, const std::function<Result<void>(Transact
   return {};
 }
 
-Result<void> commit(Connection& connection) {
-  const auto result = connection.execute("COMMIT");
+// What was sent without waiting for an answer (db::send) goes with it; where that fails, PostgreSQL does not come to
+// COMMIT.
+Result<void> commit(Transaction& tx) {
+  Connection& connection = *tx.impl().connection;
+  auto result = [&]() -> Result<ResultPtr> {
+    MUSTER_TRY_VOID(connection.queue_prepared(kCommit, "COMMIT", {}));
+    if (!tx.impl().reads) return connection.run_queued();
+    connection.send_queued();
+    return ResultPtr{};
+  }();
   if (!result.ok()) {
     // COMMIT was sent: if the connection broke, nobody but the database knows what became of it.
-    if (!connection.is_broken()) return result.error();
-    return Error{ErrorCode::kOutcomeUnknown, kDatabaseOutcomeUnknown, result.error().detail};
+    if (connection.is_broken()) {
+      return Error{ErrorCode::kOutcomeUnknown, kDatabaseOutcomeUnknown, result.error().detail};
+    }
+    const bool is_own = connection.last_error().statement == kCommit;
+    return is_own ? std::move(result).error() : of_sent(std::move(result).error());
   }
-  if (std::string_view(PQcmdStatus(result->get())) != "COMMIT") return internal_error("COMMIT was answered ROLLBACK");
-  return {};
+  const bool left = !*result;  // by a transaction that changed nothing
+  if (left || std::string_view(PQcmdStatus(result->get())) == "COMMIT") return {};
+  return internal_error("COMMIT was answered ROLLBACK");
 }
 
 void roll_back(Connection& connection) {
+  if (connection.has_queued()) (void)connection.run_queued().ok();
   if (connection.is_broken()) return;
   if (!connection.execute("ROLLBACK").ok()) connection.mark_broken();
 }
 
 Result<void> attempt(Connection& connection, const Scope& scope,
                      const std::function<Result<void>(Transaction&)>& body) {
-  auto begun = connection.execute(begin_sql(scope));
-  if (!begun.ok()) {
-    roll_back(connection);
-    return std::move(begun).error();
-  }
-  Transaction::Impl impl{&connection, scope, std::nullopt, {}, {}};
+  MUSTER_TRY_VOID(queue_begin(connection, scope));
+  Transaction::Impl impl{&connection, scope, scope.is_reading(), std::nullopt, {}, {}, {}};
   Transaction tx(impl);
   auto done = run_body(tx, body);
   if (done.ok()) {
-    done = commit(connection);
+    done = commit(tx);
     if (done.ok()) return done;
   }
   roll_back(connection);
@@ -93,7 +130,7 @@ const Scope& Transaction::scope() const { return impl_->scope; }
 
 Result<void> Transaction::enter(const Scope& scope) {
   if (impl_->failure) return *impl_->failure;
-  auto entered = impl_->connection->execute(enter_sql(scope));
+  auto entered = queue_enter(*impl_->connection, scope);
   if (!entered.ok()) return impl_->doom(std::move(entered).error());
   impl_->scope = scope;
   return {};

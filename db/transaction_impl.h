@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "db/connection.h"
+#include "db/reasons.h"
 #include "db/transaction.h"
 
 namespace muster::db {
@@ -19,8 +20,10 @@ namespace muster::db {
 struct Transaction::Impl {
   Connection* connection;
   Scope scope;
+  bool reads;  // nothing is changed, so that nobody has to wait for COMMIT's answer
   // Set by the first failed statement: PostgreSQL answers COMMIT with ROLLBACK then, so we must not even try.
   std::optional<Error> failure;
+  std::string violated_constraint;
   std::vector<std::pair<std::string, std::function<Result<void>(Transaction&)>>> last_steps;
   std::map<std::string, std::shared_ptr<void>, std::less<>> attachments;
 
@@ -29,5 +32,13 @@ struct Transaction::Impl {
     return error;
   }
 };
+
+// of_sent is the Error of a statement whose answer was not waited for (db::send): the caller it reaches asked something
+// else, and must not take it for a refusal of that.
+inline Error of_sent(Error error) {
+  const bool is_refusal = error.code == ErrorCode::kConflict || error.code == ErrorCode::kInvalidArgument ||
+                          error.code == ErrorCode::kPermissionDenied;
+  return is_refusal ? Error{ErrorCode::kInternal, kDatabaseFailed, std::move(error.detail)} : error;
+}
 
 }  // namespace muster::db

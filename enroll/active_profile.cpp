@@ -14,10 +14,6 @@ namespace {
 
 Result<std::shared_ptr<const LoadedIssuer>> load_issuer(AuthorityContext& context, db::Transaction& tx,
                                                         const TenantId& tenant, const IssuerId& id) {
-  if (id.is_nil()) {
-    MUSTER_TRY(const auto issuer, registry::get_active_issuer(tx, tenant, registry::IssuerKind::kTenantIssuing));
-    return context.issuers->load(tx, issuer);
-  }
   MUSTER_TRY(const auto named, registry::get_issuer_of(tx, tenant, id));
   // After a rollover its successor signs: a profile means the slot, and the issuer it names stands for that.
   auto issuer = registry::get_active_issuer(tx, tenant, registry::IssuerKind::kTenantIssuing, named.slot);
@@ -29,11 +25,16 @@ Result<std::shared_ptr<const LoadedIssuer>> load_issuer(AuthorityContext& contex
 }
 
 Result<ActiveProfile> activate(AuthorityContext& context, db::Transaction& tx, const TenantId& tenant,
-                               const registry::ProfileRow* row) {
+                               const registry::ProfileRow* row, const db::Later<registry::Issuer>& default_issuer) {
   MUSTER_TRY(const ca::Profile profile,
              row == nullptr ? Result<ca::Profile>{context.device_profile} : to_profile(*row));
-  MUSTER_TRY(auto issuer, load_issuer(context, tx, tenant, row == nullptr ? IssuerId{} : row->issuer_id));
-  return ActiveProfile{profile, std::move(issuer)};
+  if (row != nullptr && !row->issuer_id.is_nil()) {
+    MUSTER_TRY(auto named, load_issuer(context, tx, tenant, row->issuer_id));
+    return ActiveProfile{profile, std::move(named)};
+  }
+  MUSTER_TRY(const registry::Issuer issuer, default_issuer.get());
+  MUSTER_TRY(auto loaded, context.issuers->load(tx, issuer));
+  return ActiveProfile{profile, std::move(loaded)};
 }
 
 }  // namespace
@@ -55,20 +56,26 @@ Result<ca::Profile> to_profile(const registry::ProfileRow& row) {
   return ca::Profile::create(std::move(config));
 }
 
+ProfileQuestion ask_profiles(db::Transaction& tx, const TenantId& tenant, std::set<std::string> names) {
+  auto rows = registry::ask_profiles(tx, tenant, names);
+  return {std::move(names), std::move(rows),
+          registry::ask_active_issuer(tx, tenant, registry::IssuerKind::kTenantIssuing)};
+}
+
 Result<ActiveProfiles> load_profiles(AuthorityContext& context, db::Transaction& tx, const TenantId& tenant,
-                                     const std::set<std::string>& names) {
-  const std::vector<std::string> wanted(names.begin(), names.end());
-  MUSTER_TRY(const auto rows, registry::find_profiles(tx, tenant, wanted));
+                                     const ProfileQuestion& question) {
+  MUSTER_TRY(const auto rows, question.rows.get());
   std::map<std::string, const registry::ProfileRow*> row_of;
   for (const registry::ProfileRow& row : rows) row_of.emplace(row.name, &row);
   ActiveProfiles active;
-  for (const std::string& name : names) {
+  for (const std::string& name : question.names) {
     const auto found = row_of.find(name);
     if (found == row_of.end() && name != kDeviceProfile) {
       active.emplace(name, Error{ErrorCode::kInvalidArgument, reasons::kProfileUnknown, {}});
       continue;
     }
-    active.emplace(name, activate(context, tx, tenant, found == row_of.end() ? nullptr : found->second));
+    const registry::ProfileRow* row = found == row_of.end() ? nullptr : found->second;
+    active.emplace(name, activate(context, tx, tenant, row, question.default_issuer));
   }
   return active;
 }

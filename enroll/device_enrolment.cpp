@@ -109,7 +109,8 @@ std::vector<Result<IssuedCertificate>> DeviceEnrolment::run() {
 // makes run_group try each item by itself.
 Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
   for (const std::size_t i : indices) items_[i].reset();
-  MUSTER_TRY(const registry::Tenant tenant, registry::get_tenant_by_id(tx, tenant_));
+  const Questions questions = ask(tx, indices);
+  MUSTER_TRY(const registry::Tenant tenant, questions.tenant.get());
   if (tenant.status != registry::TenantStatus::kActive) {
     return refuse(ErrorCode::kFailedPrecondition, reasons::kTenantInactive);
   }
@@ -122,23 +123,56 @@ Result<void> DeviceEnrolment::reserve(db::Transaction& tx, Indices indices) {
   MUSTER_TRY_VOID(admit_claims(tx, indices));
   // Before a device is registered: what cannot be built leaves none. A renewal's profile is that of the certificate it
   // was asked with, which authorise finds.
-  MUSTER_TRY_VOID(build_all(tx, others));
-  MUSTER_TRY_VOID(find_or_create_devices(tx, indices));
-  MUSTER_TRY_VOID(authorise(tx, indices));
-  MUSTER_TRY_VOID(build_all(tx, renewals));
+  MUSTER_TRY_VOID(build_all(tx, others, questions));
+  MUSTER_TRY_VOID(find_or_create_devices(tx, indices, questions));
+  MUSTER_TRY_VOID(authorise(tx, indices, questions));
+  MUSTER_TRY_VOID(build_all(tx, renewals, questions));
   MUSTER_TRY_VOID(widen_shards(tx, indices));
+  return reserve_intents(tx, indices);
+}
+
+// What depends on the requests alone, asked in one round trip.
+DeviceEnrolment::Questions DeviceEnrolment::ask(db::Transaction& tx, Indices indices) const {
+  std::vector<DeviceName> names;
+  std::vector<Sha256> proofs;
+  std::set<std::string> profiles{std::string(kDeviceProfile)};
+  for (const std::size_t i : indices) {
+    const Caller& caller = items_[i].request.caller;
+    names.push_back(items_[i].request.device);
+    profiles.insert(items_[i].profile);
+    if (caller.role == CallerRole::kDevice && caller.device_certificate_id) {
+      proofs.push_back(*caller.device_certificate_id);
+    }
+  }
+  return {registry::ask_tenant_by_id(tx, tenant_), registry::ask_devices(tx, tenant_, names),
+          registry::ask_certificates(tx, tenant_, proofs, context_.clock.now()),
+          ask_profiles(tx, tenant_, std::move(profiles))};
+}
+
+// Beside it, for the audit: the key of the newest certificate that each device has.
+Result<void> DeviceEnrolment::reserve_intents(db::Transaction& tx, Indices indices) {
   std::vector<registry::CertificateIntent> intents;
+  std::vector<DeviceId> devices;
   for (const std::size_t i : indices) {
     const Item& item = items_[i];
     if (!item.alive()) continue;
     intents.push_back({item.active->issuer->identity.id, item.serial, item.device->id, item.request.csr.spki_sha256(),
                        item.tbs, item.crl_shard});
+    devices.push_back(item.device->id);
   }
   if (intents.empty()) return {};
-  return registry::reserve_intents(tx, tenant_, intents);
+  const auto asked = registry::ask_newest_keys(tx, tenant_, devices);
+  MUSTER_TRY_VOID(registry::reserve_intents(tx, tenant_, intents));
+  MUSTER_TRY(const auto keys, asked.get());
+  for (const std::size_t i : indices) {
+    Item& item = items_[i];
+    const auto key = item.alive() ? keys.find(item.device->id) : keys.end();
+    if (key != keys.end()) item.old_key = to_hex(key->second);
+  }
+  return {};
 }
 
-Result<void> DeviceEnrolment::build_all(db::Transaction& tx, Indices indices) {
+Result<void> DeviceEnrolment::build_all(db::Transaction& tx, Indices indices, const Questions& questions) {
   std::set<std::string> names;
   for (const std::size_t i : indices) {
     if (!items_[i].alive()) continue;
@@ -146,7 +180,11 @@ Result<void> DeviceEnrolment::build_all(db::Transaction& tx, Indices indices) {
     if (items_[i].request.caller.role == CallerRole::kDevice) names.emplace(kDeviceProfile);
   }
   if (names.empty()) return {};
-  MUSTER_TRY(const ActiveProfiles profiles, load_profiles(context_, tx, tenant_, names));
+  // A claim or the certificate that is renewed may name another than the request.
+  const bool all_asked = std::ranges::includes(questions.profiles.names, names);
+  MUSTER_TRY(const ActiveProfiles profiles,
+             load_profiles(context_, tx, tenant_,
+                           all_asked ? questions.profiles : ask_profiles(tx, tenant_, std::move(names))));
   for (const std::size_t i : indices) {
     Item& item = items_[i];
     if (!item.alive()) continue;
@@ -175,7 +213,7 @@ Result<void> DeviceEnrolment::widen_shards(db::Transaction& tx, Indices indices)
   return {};
 }
 
-// Before any device is looked for or made: what a claim does not cover, its holder learns nothing of.
+// Before it is looked at whether a device is there: what a claim does not cover, its holder learns nothing of.
 Result<void> DeviceEnrolment::admit_claims(db::Transaction& tx, Indices indices) {
   std::vector<ClaimId> ids;
   for (const std::size_t i : indices) {
@@ -199,10 +237,8 @@ Result<void> DeviceEnrolment::admit_claims(db::Transaction& tx, Indices indices)
   return {};
 }
 
-Result<void> DeviceEnrolment::find_or_create_devices(db::Transaction& tx, Indices indices) {
-  std::vector<DeviceName> names;
-  for (const std::size_t i : indices) names.push_back(items_[i].request.device);
-  MUSTER_TRY(auto found, registry::find_devices(tx, tenant_, names));
+Result<void> DeviceEnrolment::find_or_create_devices(db::Transaction& tx, Indices indices, const Questions& questions) {
+  MUSTER_TRY(auto found, questions.devices.get());
   for (std::size_t n = 0; n < indices.size(); ++n) items_[indices[n]].device = std::move(found[n]);
   MUSTER_TRY_VOID(create_missing(tx, indices));
   for (const std::size_t i : indices) {
@@ -255,16 +291,15 @@ Result<void> DeviceEnrolment::create_missing(db::Transaction& tx, Indices indice
   return registry::append_audit_events(tx, events);
 }
 
-Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices) {
+Result<void> DeviceEnrolment::authorise(db::Transaction& tx, Indices indices, const Questions& questions) {
   std::vector<std::size_t> chosen;
   for (const std::size_t i : indices) {
     if (items_[i].alive()) chosen.push_back(i);
   }
   if (chosen.empty()) return {};
   MUSTER_TRY_VOID(find_listed(tx, chosen));
-  MUSTER_TRY_VOID(find_proved(tx, chosen));
+  MUSTER_TRY_VOID(find_proved(chosen, questions));
   MUSTER_TRY(const auto counts, count_earlier(tx, chosen));
-  MUSTER_TRY_VOID(find_old_keys(tx, chosen));
   std::set<DeviceId> in_this_group;
   for (std::size_t n = 0; n < chosen.size(); ++n) {
     Item& item = items_[chosen[n]];
@@ -294,34 +329,13 @@ Result<std::vector<std::size_t>> DeviceEnrolment::count_earlier(db::Transaction&
   return counts;
 }
 
-// Asks once for the whole group about the certificates that devices prove themselves by.
-Result<void> DeviceEnrolment::find_proved(db::Transaction& tx, Indices chosen) {
-  std::vector<Sha256> ids;
-  for (const std::size_t i : chosen) {
-    const Caller& caller = items_[i].request.caller;
-    if (caller.role == CallerRole::kDevice && caller.device_certificate_id)
-      ids.push_back(*caller.device_certificate_id);
-  }
-  if (ids.empty()) return {};
-  MUSTER_TRY(const auto rows, registry::find_certificates(tx, tenant_, ids, context_.clock.now()));
+// The certificates that devices prove themselves by.
+Result<void> DeviceEnrolment::find_proved(Indices chosen, const Questions& questions) {
+  MUSTER_TRY(const auto rows, questions.proofs.get());
   for (const std::size_t i : chosen) {
     const Caller& caller = items_[i].request.caller;
     if (caller.role != CallerRole::kDevice || !caller.device_certificate_id) continue;
     if (const auto row = rows.find(*caller.device_certificate_id); row != rows.end()) items_[i].proved = row->second;
-  }
-  return {};
-}
-
-// For the audit: the key of the newest certificate that a device has.
-Result<void> DeviceEnrolment::find_old_keys(db::Transaction& tx, Indices chosen) {
-  std::vector<DeviceId> devices;
-  for (const std::size_t i : chosen) {
-    if (!items_[i].made_device) devices.push_back(items_[i].device->id);
-  }
-  if (devices.empty()) return {};
-  MUSTER_TRY(const auto keys, registry::newest_keys(tx, tenant_, devices));
-  for (const std::size_t i : chosen) {
-    if (const auto key = keys.find(items_[i].device->id); key != keys.end()) items_[i].old_key = to_hex(key->second);
   }
   return {};
 }

@@ -59,16 +59,18 @@ class DeviceEnrolment {
 
   Result<void> reserve(db::Transaction& tx, Indices indices);
   Result<void> admit_claims(db::Transaction& tx, Indices indices);
-  Result<void> find_or_create_devices(db::Transaction& tx, Indices indices);
+  struct Questions;
+  Questions ask(db::Transaction& tx, Indices indices) const;
+  Result<void> find_or_create_devices(db::Transaction& tx, Indices indices, const Questions& questions);
   Result<void> create_missing(db::Transaction& tx, Indices indices);
-  Result<void> authorise(db::Transaction& tx, Indices indices);
+  Result<void> authorise(db::Transaction& tx, Indices indices, const Questions& questions);
   Result<std::vector<std::size_t>> count_earlier(db::Transaction& tx, Indices chosen);
-  Result<void> find_proved(db::Transaction& tx, Indices chosen);
+  Result<void> find_proved(Indices chosen, const Questions& questions);
   Result<void> authorise_one(db::Transaction& tx, Item& item, std::size_t earlier);
   Result<void> authorise_renewal(db::Transaction& tx, Item& item) const;
-  Result<void> find_old_keys(db::Transaction& tx, Indices chosen);
   Result<void> find_listed(db::Transaction& tx, Indices chosen);
-  Result<void> build_all(db::Transaction& tx, Indices indices);
+  Result<void> build_all(db::Transaction& tx, Indices indices, const Questions& questions);
+  Result<void> reserve_intents(db::Transaction& tx, Indices indices);
   Result<void> build(Item& item) const;
   Result<void> widen_shards(db::Transaction& tx, Indices indices) const;
   std::vector<std::size_t> sign_all(std::span<const Result<void>> reserved);

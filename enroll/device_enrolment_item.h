@@ -12,9 +12,18 @@
 #include "enroll/device_enrolment.h"
 #include "registry/certificate_store.h"
 #include "registry/device_store.h"
+#include "registry/tenant_store.h"
 #include "x509/certificate.h"
 
 namespace muster::enroll {
+
+// What the first transaction asks at once.
+struct DeviceEnrolment::Questions {
+  db::Later<registry::Tenant> tenant;
+  db::Later<std::vector<std::optional<registry::Device>>> devices;  // one per index, in order
+  db::Later<std::map<Sha256, registry::CertificateRow>> proofs;     // of the callers that are devices
+  ProfileQuestion profiles;
+};
 
 struct DeviceEnrolment::Item {
   explicit Item(PreparedRequest r) : request(std::move(r)) {}

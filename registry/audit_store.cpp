@@ -188,8 +188,7 @@ Result<void> append_audit_events(db::Transaction& tx, std::span<const AuditEvent
     outcomes.add_text(to_string(event.outcome));
     details.add_text(detail_json(event));
   }
-  MUSTER_TRY_VOID(db::run(tx, kAppend, {tenants, times, actors, actions, targets, names, outcomes, details}));
-  return {};
+  return db::send(tx, kAppend, {tenants, times, actors, actions, targets, names, outcomes, details});
 }
 
 Result<Page<AuditRow>> list_audit_events(db::Transaction& tx, const AuditFilter& filter, const PageRequest& page) {

@@ -190,18 +190,21 @@ Result<std::optional<CertificateRow>> find_certificate_by_serial(db::Transaction
   return first(db::run(tx, kFindBySerial, {issuer, serial}), now);
 }
 
-Result<std::map<Sha256, CertificateRow>> find_certificates(db::Transaction& tx, const TenantId& tenant,
-                                                           std::span<const Sha256> ids, UtcTime now) {
+db::Later<std::map<Sha256, CertificateRow>> ask_certificates(db::Transaction& tx, const TenantId& tenant,
+                                                             std::span<const Sha256> ids, UtcTime now) {
   db::Array wanted(db::ElementType::kBytes);
   for (const Sha256& id : ids) wanted.add(id);
-  MUSTER_TRY(const auto rows, db::run(tx, kFindMany, {tenant, wanted}));
-  std::map<Sha256, CertificateRow> found;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    CertificateRow row = read(rows[i], now);
-    const Sha256 id = row.id;
-    found.emplace(id, std::move(row));
-  }
-  return found;
+  using Found = std::map<Sha256, CertificateRow>;
+  return db::Later<Found>{[asked = db::ask(tx, kFindMany, {tenant, wanted}), now]() -> Result<Found> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    Found found;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      CertificateRow row = read(rows[i], now);
+      const Sha256 id = row.id;
+      found.emplace(id, std::move(row));
+    }
+    return found;
+  }};
 }
 
 Result<Page<CertificateRow>> list_certificates(db::Transaction& tx, const TenantId& tenant,
@@ -273,14 +276,17 @@ Result<std::vector<Sha256>> revoke_device_certificates(db::Transaction& tx, cons
   return ids;
 }
 
-Result<std::map<DeviceId, Sha256>> newest_keys(db::Transaction& tx, const TenantId& tenant,
-                                               std::span<const DeviceId> devices) {
+db::Later<std::map<DeviceId, Sha256>> ask_newest_keys(db::Transaction& tx, const TenantId& tenant,
+                                                      std::span<const DeviceId> devices) {
   db::Array ids(db::ElementType::kUuid);
   for (const DeviceId& device : devices) ids.add(device);
-  MUSTER_TRY(const auto rows, db::run(tx, kNewestKeys, {tenant, ids}));
-  std::map<DeviceId, Sha256> keys;
-  for (std::size_t i = 0; i < rows.size(); ++i) keys.emplace(rows[i].id<DeviceId>(0), rows[i].sha256(1));
-  return keys;
+  using Keys = std::map<DeviceId, Sha256>;
+  return db::Later<Keys>{[asked = db::ask(tx, kNewestKeys, {tenant, ids})]() -> Result<Keys> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    Keys keys;
+    for (std::size_t i = 0; i < rows.size(); ++i) keys.emplace(rows[i].id<DeviceId>(0), rows[i].sha256(1));
+    return keys;
+  }};
 }
 
 }  // namespace muster::registry

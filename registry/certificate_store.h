@@ -17,6 +17,7 @@
 #include "core/id.h"
 #include "core/record.h"
 #include "core/time.h"
+#include "db/later.h"
 #include "db/transaction.h"
 #include "registry/page.h"
 
@@ -105,8 +106,8 @@ Result<std::optional<CertificateRow>> find_certificate_by_serial(db::Transaction
                                                                  BytesView serial, UtcTime now);
 
 // Those of the tenant that are there, without their DER.
-Result<std::map<Sha256, CertificateRow>> find_certificates(db::Transaction& tx, const TenantId& tenant,
-                                                           std::span<const Sha256> ids, UtcTime now);
+db::Later<std::map<Sha256, CertificateRow>> ask_certificates(db::Transaction& tx, const TenantId& tenant,
+                                                             std::span<const Sha256> ids, UtcTime now);
 
 struct CertificateFilter {  // absent: any
   std::optional<DeviceId> device_id;
@@ -141,7 +142,7 @@ Result<std::vector<Sha256>> revoke_device_certificates(db::Transaction& tx, cons
                                                        const DeviceId& device, const Revocation& revocation);
 
 // SPKI hashes of the certificates that end last, whatever their status; devices without one are left out.
-Result<std::map<DeviceId, Sha256>> newest_keys(db::Transaction& tx, const TenantId& tenant,
-                                               std::span<const DeviceId> devices);
+db::Later<std::map<DeviceId, Sha256>> ask_newest_keys(db::Transaction& tx, const TenantId& tenant,
+                                                      std::span<const DeviceId> devices);
 
 }  // namespace muster::registry

@@ -66,6 +66,18 @@ Result<void> lock_policy(db::Transaction& tx, const TenantId& tenant, const Poli
   return {};
 }
 
+std::vector<std::optional<Device>> in_order_of(std::span<const DeviceName> names, const db::Rows& rows) {
+  std::unordered_map<std::string_view, std::size_t> row_of;
+  for (std::size_t i = 0; i < rows.size(); ++i) row_of.emplace(rows[i].text_view(2), i);
+  std::vector<std::optional<Device>> devices;
+  devices.reserve(names.size());
+  for (const DeviceName& name : names) {
+    const auto found = row_of.find(name.text());
+    devices.push_back(found == row_of.end() ? std::nullopt : std::optional(read_device(rows[found->second])));
+  }
+  return devices;
+}
+
 }  // namespace
 
 std::string_view to_string(DeviceStatus status) { return name_of(kStatusNames, status); }
@@ -100,20 +112,16 @@ Result<Device> get_device_by_id(db::Transaction& tx, const TenantId& tenant, con
   return std::move(*device);
 }
 
-Result<std::vector<std::optional<Device>>> find_devices(db::Transaction& tx, const TenantId& tenant,
-                                                        std::span<const DeviceName> names) {
+db::Later<std::vector<std::optional<Device>>> ask_devices(db::Transaction& tx, const TenantId& tenant,
+                                                          std::span<const DeviceName> names) {
   db::Array wanted(db::ElementType::kText);
   for (const DeviceName& name : names) wanted.add_text(name.text());
-  MUSTER_TRY(const auto rows, db::run(tx, kFindMany, {tenant, wanted}));
-  std::unordered_map<std::string_view, std::size_t> row_of;
-  for (std::size_t i = 0; i < rows.size(); ++i) row_of.emplace(rows[i].text_view(2), i);
-  std::vector<std::optional<Device>> devices;
-  devices.reserve(names.size());
-  for (const DeviceName& name : names) {
-    const auto found = row_of.find(name.text());
-    devices.push_back(found == row_of.end() ? std::nullopt : std::optional(read_device(rows[found->second])));
-  }
-  return devices;
+  using Devices = std::vector<std::optional<Device>>;
+  return db::Later<Devices>{[asked = db::ask(tx, kFindMany, {tenant, wanted}),
+                             names = std::vector<DeviceName>(names.begin(), names.end())]() -> Result<Devices> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    return in_order_of(names, rows);
+  }};
 }
 
 Result<Page<Device>> list_devices(db::Transaction& tx, const TenantId& tenant, const DeviceFilter& filter,

@@ -15,6 +15,7 @@
 #include "core/id.h"
 #include "core/identity.h"
 #include "core/time.h"
+#include "db/later.h"
 #include "db/transaction.h"
 #include "registry/page.h"
 
@@ -83,8 +84,8 @@ Result<std::optional<Device>> find_device(db::Transaction& tx, const TenantId& t
 Result<Device> get_device(db::Transaction& tx, const TenantId& tenant, const DeviceName& name);    // device.not_found
 Result<Device> get_device_by_id(db::Transaction& tx, const TenantId& tenant, const DeviceId& id);  // device.not_found
 // One result per name, in order.
-Result<std::vector<std::optional<Device>>> find_devices(db::Transaction& tx, const TenantId& tenant,
-                                                        std::span<const DeviceName> names);
+db::Later<std::vector<std::optional<Device>>> ask_devices(db::Transaction& tx, const TenantId& tenant,
+                                                          std::span<const DeviceName> names);
 // By name.
 Result<Page<Device>> list_devices(db::Transaction& tx, const TenantId& tenant, const DeviceFilter& filter,
                                   const PageRequest& page);

@@ -30,7 +30,9 @@ const db::Statement kInsertIntents{
     " FROM unnest($2::uuid[], $3::bytea[], $4::uuid[], $5::bytea[], $6::bytea[], $7::integer[])"
     "  AS u (issuer_id, serial, device_id, spki, tbs, shard) CROSS JOIN LATERAL"
     " (SELECT FROM muster.devices AS v WHERE v.tenant_id = $1::uuid AND v.id = u.device_id AND v.status <> 'deleted'"
-    "  OFFSET 0) AS d"};
+    "  OFFSET 0) AS d CROSS JOIN LATERAL"
+    " (SELECT FROM muster.used_keys AS k WHERE k.spki_sha256 = u.spki AND k.tenant_id = $1::uuid"
+    "  AND k.device_id = u.device_id AND k.blocked_at IS NULL OFFSET 0) AS own"};
 // The device's row is locked, so that deleting it either sees this certificate and revokes it, or comes first; in the
 // order of the ids, as everybody locks devices. The sub-selects are look-ups by key: the planner, asked for a join, may
 // read all devices of the tenant for each group.
@@ -50,25 +52,10 @@ const db::Statement kInsertCertificates{
     " (SELECT FROM muster.devices AS v WHERE v.tenant_id = $1::uuid AND v.id = u.device_id AND v.status <> 'deleted'"
     "  FOR SHARE) AS d"};
 
-Result<void> use_keys(db::Transaction& tx, const TenantId& tenant, std::span<const CertificateIntent> intents) {
-  db::Array keys(db::ElementType::kBytes);
-  db::Array devices(db::ElementType::kUuid);
-  for (const CertificateIntent& intent : intents) {
-    keys.add(intent.spki_sha256);
-    devices.add(intent.device_id);
-  }
-  MUSTER_TRY(const auto fresh, db::run(tx, kUseKeys, {tenant, keys, devices}));
-  if (fresh.affected() == intents.size()) return {};
-  MUSTER_TRY(const auto own, db::run(tx, kCountOwnKeys, {tenant, keys, devices}));
-  if (static_cast<std::size_t>(own[0].number(0)) == intents.size()) return {};
-  return Error{ErrorCode::kConflict, kKeyAlreadyUsed, ""};
-}
-
 }  // namespace
 
 Result<void> reserve_intents(db::Transaction& tx, const TenantId& tenant, std::span<const CertificateIntent> intents) {
   if (intents.empty()) return {};
-  MUSTER_TRY_VOID(use_keys(tx, tenant, intents));
   db::Array issuers(db::ElementType::kUuid);
   db::Array serials(db::ElementType::kBytes);
   db::Array devices(db::ElementType::kUuid);
@@ -83,6 +70,7 @@ Result<void> reserve_intents(db::Transaction& tx, const TenantId& tenant, std::s
     tbs.add(intent.tbs_certificate);
     shards.add(static_cast<std::int64_t>(intent.crl_shard));
   }
+  MUSTER_TRY_VOID(db::send(tx, kUseKeys, {tenant, keys, devices}));
   const auto inserted = db::run(tx, kInsertIntents, {tenant, issuers, serials, devices, keys, tbs, shards});
   if (!inserted.ok()) {
     const auto constraint = db::violated_constraint(tx);
@@ -90,8 +78,10 @@ Result<void> reserve_intents(db::Transaction& tx, const TenantId& tenant, std::s
     if (constraint == "certificate_intents_issuer_known") return Error{ErrorCode::kNotFound, kIssuerNotFound, ""};
     return inserted.error();
   }
-  if (inserted->affected() != intents.size()) return Error{ErrorCode::kNotFound, kDeviceNotFound, ""};
-  return {};
+  if (inserted->affected() == intents.size()) return {};
+  MUSTER_TRY(const auto own, db::run(tx, kCountOwnKeys, {tenant, keys, devices}));
+  const bool all_own = static_cast<std::size_t>(own[0].number(0)) == intents.size();
+  return all_own ? Error{ErrorCode::kNotFound, kDeviceNotFound, ""} : Error{ErrorCode::kConflict, kKeyAlreadyUsed, ""};
 }
 
 Result<void> store_certificates(db::Transaction& tx, const TenantId& tenant,

@@ -172,10 +172,18 @@ Result<Issuer> get_issuer_of(db::Transaction& tx, const TenantId& tenant, const 
   return read(rows[0]);
 }
 
+db::Later<Issuer> ask_active_issuer(db::Transaction& tx, const TenantId& tenant, IssuerKind kind,
+                                    std::string_view slot) {
+  auto asked = db::ask(tx, kGetActive, {db::Param::nullable(tenant), to_string(kind), slot});
+  return db::Later<Issuer>{[asked = std::move(asked)]() -> Result<Issuer> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    if (rows.empty()) return not_found();
+    return read(rows[0]);
+  }};
+}
+
 Result<Issuer> get_active_issuer(db::Transaction& tx, const TenantId& tenant, IssuerKind kind, std::string_view slot) {
-  MUSTER_TRY(const auto rows, db::run(tx, kGetActive, {db::Param::nullable(tenant), to_string(kind), slot}));
-  if (rows.empty()) return not_found();
-  return read(rows[0]);
+  return ask_active_issuer(tx, tenant, kind, slot).get();
 }
 
 Result<std::vector<Issuer>> lock_issuers(db::Transaction& tx, const TenantId& tenant, IssuerKind kind,

@@ -14,6 +14,7 @@
 #include "core/id.h"
 #include "core/record.h"
 #include "core/time.h"
+#include "db/later.h"
 #include "db/transaction.h"
 
 namespace muster::registry {
@@ -66,6 +67,8 @@ Result<Issuer> get_issuer(db::Transaction& tx, const IssuerId& id);  // reason: 
 // The one of a slot that signs now. `tenant` nil for the platform's kinds. Reason: issuer.not_found.
 Result<Issuer> get_active_issuer(db::Transaction& tx, const TenantId& tenant, IssuerKind kind,
                                  std::string_view slot = kDefaultSlot);
+db::Later<Issuer> ask_active_issuer(db::Transaction& tx, const TenantId& tenant, IssuerKind kind,
+                                    std::string_view slot = kDefaultSlot);
 // One of that tenant (nil: of the platform). Reason: issuer.not_found.
 Result<Issuer> get_issuer_of(db::Transaction& tx, const TenantId& tenant, const IssuerId& id);
 // All of a slot, in the order of their ids, locked until the transaction's end: changes of who signs come one by one.

@@ -96,14 +96,17 @@ Result<Page<ProfileRow>> list_profiles(db::Transaction& tx, const TenantId& tena
   return finish_page(std::move(items), limit, [](const ProfileRow& profile) { return profile.name; });
 }
 
-Result<std::vector<ProfileRow>> find_profiles(db::Transaction& tx, const TenantId& tenant,
-                                              std::span<const std::string> names) {
+db::Later<std::vector<ProfileRow>> ask_profiles(db::Transaction& tx, const TenantId& tenant,
+                                                const std::set<std::string>& names) {
   db::Array wanted(db::ElementType::kText);
   for (const std::string& name : names) wanted.add_text(name);
-  MUSTER_TRY(const auto rows, db::run(tx, kFind, {tenant, wanted}));
-  std::vector<ProfileRow> found;
-  for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(read(rows[i]));
-  return found;
+  using Found = std::vector<ProfileRow>;
+  return db::Later<Found>{[asked = db::ask(tx, kFind, {tenant, wanted})]() -> Result<Found> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    Found found;
+    for (std::size_t i = 0; i < rows.size(); ++i) found.push_back(read(rows[i]));
+    return found;
+  }};
 }
 
 Result<void> delete_profile(db::Transaction& tx, const TenantId& tenant, std::string_view name) {

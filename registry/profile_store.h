@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "core/id.h"
 #include "core/time.h"
+#include "db/later.h"
 #include "db/transaction.h"
 #include "registry/page.h"
 
@@ -40,8 +42,8 @@ Result<ProfileRow> update_profile(db::Transaction& tx, const TenantId& tenant, c
 Result<ProfileRow> get_profile(db::Transaction& tx, const TenantId& tenant, std::string_view name);
 Result<Page<ProfileRow>> list_profiles(db::Transaction& tx, const TenantId& tenant, const PageRequest& page);
 // Those that exist of `names`, in no order.
-Result<std::vector<ProfileRow>> find_profiles(db::Transaction& tx, const TenantId& tenant,
-                                              std::span<const std::string> names);
+db::Later<std::vector<ProfileRow>> ask_profiles(db::Transaction& tx, const TenantId& tenant,
+                                                const std::set<std::string>& names);
 // Certificates keep the name they were issued under. Reason: profile.not_found.
 Result<void> delete_profile(db::Transaction& tx, const TenantId& tenant, std::string_view name);
 

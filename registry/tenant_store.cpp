@@ -117,10 +117,16 @@ Result<Tenant> create_tenant(db::Transaction& tx, const TenantName& name) {
   return tenant;
 }
 
+db::Later<std::optional<Tenant>> ask_tenant(db::Transaction& tx, const TenantName& name) {
+  using Found = std::optional<Tenant>;
+  return db::Later<Found>{[asked = db::ask(tx, kFindByName, {name.text()})]() -> Result<Found> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    return rows.empty() ? Found{} : Found{read(rows[0])};
+  }};
+}
+
 Result<std::optional<Tenant>> find_tenant(db::Transaction& tx, const TenantName& name) {
-  MUSTER_TRY(const auto rows, db::run(tx, kFindByName, {name.text()}));
-  if (rows.empty()) return std::optional<Tenant>{};
-  return std::optional<Tenant>{read(rows[0])};
+  return ask_tenant(tx, name).get();
 }
 
 Result<Tenant> get_tenant(db::Transaction& tx, const TenantName& name) {
@@ -129,11 +135,15 @@ Result<Tenant> get_tenant(db::Transaction& tx, const TenantName& name) {
   return std::move(*tenant);
 }
 
-Result<Tenant> get_tenant_by_id(db::Transaction& tx, const TenantId& id) {
-  MUSTER_TRY(const auto rows, db::run(tx, kGetById, {id}));
-  if (rows.empty()) return not_found();
-  return read(rows[0]);
+db::Later<Tenant> ask_tenant_by_id(db::Transaction& tx, const TenantId& id) {
+  return db::Later<Tenant>{[asked = db::ask(tx, kGetById, {id})]() -> Result<Tenant> {
+    MUSTER_TRY(const auto rows, asked.rows());
+    if (rows.empty()) return not_found();
+    return read(rows[0]);
+  }};
 }
+
+Result<Tenant> get_tenant_by_id(db::Transaction& tx, const TenantId& id) { return ask_tenant_by_id(tx, id).get(); }
 
 Result<Page<Tenant>> list_tenants(db::Transaction& tx, const PageRequest& page) {
   MUSTER_TRY(const std::string after, decode_cursor(page.cursor));

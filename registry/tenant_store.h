@@ -12,6 +12,7 @@
 #include "core/id.h"
 #include "core/identity.h"
 #include "core/time.h"
+#include "db/later.h"
 #include "db/transaction.h"
 #include "registry/page.h"
 
@@ -36,7 +37,9 @@ Result<Tenant> create_tenant(db::Transaction& tx, const TenantName& name);
 // Not deleted ones only. Scope: system, or the tenant's own.
 Result<std::optional<Tenant>> find_tenant(db::Transaction& tx, const TenantName& name);
 Result<Tenant> get_tenant(db::Transaction& tx, const TenantName& name);  // reason: tenant.not_found
+db::Later<std::optional<Tenant>> ask_tenant(db::Transaction& tx, const TenantName& name);
 // By id; a deleted one too.
+db::Later<Tenant> ask_tenant_by_id(db::Transaction& tx, const TenantId& id);
 Result<Tenant> get_tenant_by_id(db::Transaction& tx, const TenantId& id);  // reason: tenant.not_found
 
 // By name, deleted ones left out.

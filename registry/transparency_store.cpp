@@ -108,7 +108,7 @@ Result<void> append_transparency(db::Transaction& tx, const TenantId& tenant, co
   const TransparencyGroup& group = append.group;
   const db::Param stored_at = append.stored_at ? db::Param::micros(*append.stored_at) : db::Param(nullptr);
   MUSTER_TRY_VOID(
-      db::run(tx, kAppend, {group.first_index, tenant, group.seed, group.entries, group.certificate_ids, stored_at}));
+      db::send(tx, kAppend, {group.first_index, tenant, group.seed, group.entries, group.certificate_ids, stored_at}));
   db::Array frontier(db::ElementType::kBytes);
   for (const Sha256& hash : append.frontier) frontier.add(hash);
   db::Array heights(db::ElementType::kInt32);
@@ -119,10 +119,9 @@ Result<void> append_transparency(db::Transaction& tx, const TenantId& tenant, co
     positions.add(static_cast<std::int64_t>(node.position));
     hashes.add(node.hash);
   }
-  MUSTER_TRY_VOID(db::run(
+  return db::send(
       tx, kAdvance,
-      {group.first_index, group.entries.size() / kHash, frontier, append.checkpoint, heights, positions, hashes}));
-  return {};
+      {group.first_index, group.entries.size() / kHash, frontier, append.checkpoint, heights, positions, hashes});
 }
 
 Result<TransparencyState> read_transparency_state(db::Transaction& tx) {

@@ -187,7 +187,7 @@ TEST_F(Isolation, NoStoreFunctionReachesAnotherTenantsThing) {
                                                           .outcome = AuditOutcome::kSuccess,
                                                           .detail = {}});
                          })),
-            "database.value_refused");
+            "database.failed");
   EXPECT_EQ(reason_of(in(beta_.id,
                          [&](Transaction& tx) {
                            return begin_idempotent(tx, {acme_.id, "c", "POST", "/", "k"}, random_hash(), kNow);

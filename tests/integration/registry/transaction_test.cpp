@@ -5,6 +5,7 @@
 
 #include "db/migrator.h"
 #include "db/reasons.h"
+#include "db/statement.h"
 #include "integration/registry/registry_fixture.h"
 #include "registry/reasons.h"
 
@@ -120,6 +121,100 @@ TEST_F(Transactions, ACommitWhoseAnswerIsLostHasAnUnknownOutcome) {
 
   EXPECT_EQ(reason_of(result), db::kDatabaseOutcomeUnknown);
   EXPECT_EQ(runs, 1);
+}
+
+const db::Statement kInsertTwice{"test_insert_twice",
+                                 "INSERT INTO muster.audit_unchained (event_id) SELECT 1 FROM generate_series(1, 2)"};
+
+TEST_F(Transactions, AStatementThatWasSentFailsAtTheLatestWithCommit) {
+  const Tenant tenant = make_tenant("acme");
+
+  const auto result = in(tenant.id, [&](Transaction& tx) -> Result<void> {
+    MUSTER_TRY_VOID(create_device(tx, tenant.id, new_device("d")));
+    return db::send(tx, kInsertTwice);
+  });
+
+  EXPECT_EQ(reason_of(result), db::kDatabaseFailed);
+  EXPECT_EQ(database_.execute("SELECT count(*) FROM muster.devices"), "0");
+}
+
+TEST_F(Transactions, AStatementThatWasSentIsNotTakenForARefusalOfTheNext) {
+  const Tenant tenant = make_tenant("acme");
+
+  const auto result = in(tenant.id, [&](Transaction& tx) -> Result<Device> {
+    MUSTER_TRY_VOID(db::send(tx, kInsertTwice));
+    return create_device(tx, tenant.id, new_device("d"));
+  });
+
+  EXPECT_EQ(reason_of(result), db::kDatabaseFailed);
+  EXPECT_NE(result.error().detail.find("test_insert_twice"), std::string::npos) << result.error().detail;
+  make_device(tenant.id, "d");
+}
+
+TEST_F(Transactions, WhatIsAskedTogetherIsAnsweredInAnyOrderAndAgain) {
+  const Tenant acme = make_tenant("acme");
+  const Tenant beta = make_tenant("beta");
+
+  must(in_system([&](Transaction& tx) -> Result<void> {
+    const auto first = ask_tenant_by_id(tx, acme.id);
+    const auto second = ask_tenant_by_id(tx, beta.id);
+    EXPECT_EQ(must(second.get()).name, "beta");
+    EXPECT_EQ(must(current_position(tx)).number, 2U) << "others may come between";
+    EXPECT_EQ(must(first.get()).name, "acme");
+    EXPECT_EQ(must(second.get()).name, "beta");
+    return {};
+  }));
+}
+
+TEST_F(Transactions, WhatIsAskedInADoomedTransactionHasItsError) {
+  const auto result = in_system([&](Transaction& tx) -> Result<void> {
+    MUSTER_TRY_VOID(db::send(tx, kInsertTwice));
+    const auto asked = ask_tenant_by_id(tx, TenantId{});
+    EXPECT_EQ(reason_of(current_position(tx)), db::kDatabaseFailed);
+    EXPECT_EQ(reason_of(asked.get()), db::kDatabaseFailed);
+    return {};
+  });
+
+  EXPECT_EQ(reason_of(result), db::kDatabaseFailed);
+}
+
+TEST_F(Transactions, ReadingLeavesItsConnectionToTheNextWhateverComes) {
+  const Tenant tenant = make_tenant("acme");
+  const auto pool = make_pool(1);
+  const auto read = [&](const TenantId& id) {
+    return db::run_in_transaction(*pool, db::Scope::system().reading(),
+                                  [&](Transaction& tx) { return get_tenant_by_id(tx, id); });
+  };
+  const auto write = [&](const char* name) {
+    return db::run_in_transaction(*pool, db::Scope::of_tenant(tenant.id),
+                                  [&](Transaction& tx) { return create_device(tx, tenant.id, new_device(name)); });
+  };
+
+  EXPECT_EQ(must(read(tenant.id)).name, "acme");
+  must(write("a"));
+  EXPECT_EQ(must(read(tenant.id)).name, "acme");
+  EXPECT_EQ(reason_of(read(TenantId{})), kTenantNotFound);
+  EXPECT_EQ(must(read(tenant.id)).name, "acme");
+  EXPECT_TRUE(pool->check().ok());
+  EXPECT_NE(
+      reason_of(db::run_in_transaction(*pool, db::Scope::of_tenant(tenant.id).reading(),
+                                       [&](Transaction& tx) { return create_device(tx, tenant.id, new_device("b")); })),
+      "");
+  must(write("c"));
+  EXPECT_EQ(database_.execute("SELECT string_agg(name, ' ' ORDER BY name) FROM muster.devices"), "a c");
+}
+
+TEST_F(Transactions, AServerLostBehindAReaderIsFoundByTheNextAndForgotten) {
+  const auto pool = make_pool(1);
+  const auto read = [&] {
+    return db::run_in_transaction(*pool, db::Scope::system().reading(),
+                                  [&](Transaction& tx) { return current_position(tx); });
+  };
+  must(read());
+  database_.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'muster_server'");
+
+  EXPECT_EQ(reason_of(read()), db::kDatabaseUnavailable);
+  must(read());
 }
 
 TEST_F(Transactions, AConfigurationThatCannotWorkIsRefused) {
