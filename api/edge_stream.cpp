@@ -17,6 +17,7 @@
 #include "api/shared_snapshots.h"
 #include "core/encoding.h"
 #include "core/log.h"
+#include "core/no_throw.h"
 #include "edge/folder_files.h"
 #include "enroll/heartbeat_signer.h"
 #include "enroll/self_registration.h"
@@ -95,7 +96,7 @@ class DigestCache {
     entry.walking = true;
     lock.unlock();
     const auto begun = Clock::now();
-    auto computed = compute(context, tenants);
+    auto computed = no_throw([&] { return compute(context, tenants); });
     const auto ended = Clock::now();
     lock.lock();
     entry.walking = false;

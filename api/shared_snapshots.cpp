@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/edge_json.h"
+#include "core/no_throw.h"
 #include "db/transaction.h"
 
 namespace muster::api {
@@ -84,7 +85,7 @@ void SharedSnapshots::walk(const ApiContext& context, const std::vector<TenantId
   ++slot.begun;
   walks_.add();
   lock.unlock();
-  auto answer = spool_state(context, tenants);
+  auto answer = no_throw([&] { return spool_state(context, tenants); });
   lock.lock();
   slot.answer = std::move(answer);
   slot.ended = slot.begun;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/no_throw.h"
+
 namespace muster::enroll {
 
 namespace {
@@ -35,11 +37,16 @@ void EnrolmentQueue::lead(Lane& lane, const TenantId& tenant, std::unique_lock<s
   for (const auto& ticket : group) ticket->taken = true;
   ++lane.groups;
   lock.unlock();
-  std::vector<PreparedRequest> requests;
-  for (const auto& ticket : group) requests.push_back(std::move(ticket->request));
-  auto results = DeviceEnrolment{context_, tenant, std::move(requests)}.run();
+  using Issued = std::vector<Result<IssuedCertificate>>;
+  auto results = no_throw([&]() -> Result<Issued> {
+    std::vector<PreparedRequest> requests;
+    for (const auto& ticket : group) requests.push_back(std::move(ticket->request));
+    return DeviceEnrolment{context_, tenant, std::move(requests)}.run();
+  });
   lock.lock();
-  for (std::size_t i = 0; i < group.size(); ++i) group[i]->result = std::move(results[i]);
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    group[i]->result = results.ok() ? std::move((*results)[i]) : Result<IssuedCertificate>{results.error()};
+  }
   --lane.groups;
   done_.notify_all();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fstream>
+#include <new>
 #include <set>
 #include <thread>
 
@@ -43,6 +44,40 @@ TEST_F(Enrolment, IssuingIsAuditedAndAnnounced) {
   const auto issued = authority->enroll(acme.admin, request(acme, "pump-7", key)).value();
   EXPECT_EQ(count("muster.audit_events WHERE action = 'certificate.issue' AND outcome = 'success'"), "1");
   EXPECT_NE(count("muster.changes"), before);
+}
+
+// Stands for a machine without memory: what an enrolment asks the time for is on every way.
+class FailingClock final : public Clock {
+ public:
+  UnixMicros now_micros() const override {
+    if (fails) throw std::bad_alloc{};
+    return SystemClock{}.now_micros();
+  }
+  std::atomic<bool> fails{false};
+};
+
+TEST_F(Enrolment, AGroupThatRunsOutOfMemoryEndsForAllInItAndTheNextGoesOn) {
+  FailingClock failing;
+  const auto other =
+      RegistrationAuthority::create({}, ca::KeyEncryptionKey::from_bytes(Bytes(32, 9)).value(), *pool, failing, metrics)
+          .value();
+  ASSERT_TRUE(other->initialise_deployment().ok());
+  const DeviceKey key;
+  failing.fails = true;
+  std::vector<std::jthread> threads;
+  std::atomic<int> refused{0};
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, i] {
+      const DeviceKey own;
+      if (!other->enroll(acme.admin, request(acme, "pump-" + std::to_string(i), own)).ok()) ++refused;
+    });
+  }
+  threads.clear();  // joins
+  EXPECT_EQ(refused, 6);
+
+  failing.fails = false;
+  EXPECT_EQ(reason_of(other->enroll(acme.admin, request(acme, "pump-7", key))), "issued");
+  EXPECT_EQ(pool->in_use(), 0U);
 }
 
 TEST_F(Enrolment, FactoryGetsOnlyTheFirstCertificateOfADevice) {
