@@ -85,6 +85,7 @@ class Gatekeeper final : public HandshakeJudge {
 
   // TLS
   Result<PeerEvidence> judge(const PresentedChain& chain) override;
+  HandshakeGate::Time may_return(const PeerEvidence& evidence) override;
   Result<std::optional<TenantId>> tenant_of_server_name(std::string_view name) override;
   bool uses_server_names() const override { return !parts_.server_name_suffix.empty(); }
   void handshake_refused(std::string_view reason, std::string_view address,
@@ -123,6 +124,7 @@ class Gatekeeper final : public HandshakeJudge {
   bool is_known_in_reload(const ConnectView& view) const;
   Result<std::string> open_session(const ConnectView& view);
   std::string_view connect_limit(Session& admitted);
+  void delay_return(Session& session);
   bool tell_limit(const ConnectView& view, std::string_view reason) const;
   void add_deadline(const std::shared_ptr<Session>& session);
   std::shared_ptr<HoldConnection> install_hold(const ConnectView& view) const;
@@ -141,6 +143,7 @@ class Gatekeeper final : public HandshakeJudge {
   LimitKeeper limits_;
   TopicGate topics_;
   SessionDesk desk_;
+  ReturnDelay::Time last_return_{};  // of all devices that wait for theirs
   bool reloading_ = false;
   std::vector<std::shared_ptr<Session>> fresh_;  // sessions whose queue may be another's, until the loop comes round
   std::deque<std::shared_ptr<Session>> rechecks_;

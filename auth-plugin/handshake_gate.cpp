@@ -10,6 +10,9 @@ namespace muster::auth_plugin {
 namespace {
 
 constexpr std::chrono::milliseconds kLookPeriod{100};
+// The broker asks once or twice by itself. More often only where the peer has gone, or sends a lot: it would go on in
+// every round.
+constexpr std::size_t kReadsInRest = 16;
 
 }  // namespace
 
@@ -44,7 +47,13 @@ bool HandshakeGate::begin(Place& place, int fd, const SourceAddress& address, Ti
 }
 
 bool HandshakeGate::may_read(Place& place, Time now) {
-  if (!place.listed_ || place.granted_round_ == round_) return true;
+  if (!place.listed_) return true;
+  if (place.rests_) {
+    if (++place.reads_in_rest_ <= kReadsInRest) return false;
+    end(place, reasons::kRestBroken);
+    return true;
+  }
+  if (place.granted_round_ == round_) return true;
   if (steps_ >= std::max(limits_.steps_a_round, allowance_)) {
     ++waiting_;
     ++deferrals_;
@@ -70,11 +79,27 @@ void HandshakeGate::has_read(Place& place, bool any, Time now) {
   }
 }
 
+void HandshakeGate::rest(Place& place, Time until, Time now) {
+  until = std::min(until, place.since_ + limits_.whole_time * 2 / 3);
+  if (!place.listed_ || place.rests_ || until <= now) return;
+  place.rests_ = true;
+  place.rests_until_ = until;
+  resting_.splice(resting_.end(), by_silence_, place.by_silence_);
+  actions_.listen(place.fd_, false);
+}
+
+void HandshakeGate::wake(Place& place, Time now) {
+  place.rests_ = false;
+  place.heard_ = now;
+  by_silence_.splice(by_silence_.end(), resting_, place.by_silence_);
+  actions_.listen(place.fd_, true);
+}
+
 void HandshakeGate::leave(Place& place) {
   if (!place.listed_) return;
   place.listed_ = false;
   in_order_.erase(place.in_order_);
-  by_silence_.erase(place.by_silence_);
+  (place.rests_ ? resting_ : by_silence_).erase(place.by_silence_);
   const auto of_address = of_address_.find(place.address_);
   if (--of_address->second == 0) of_address_.erase(of_address);
 }
@@ -89,6 +114,10 @@ void HandshakeGate::next_round() {
 void HandshakeGate::end_overdue(Time now) {
   if (now < next_look_) return;
   next_look_ = now + kLookPeriod;
+  for (auto next = resting_.begin(); next != resting_.end();) {
+    Place& place = **next++;
+    if (place.rests_until_ <= now) wake(place, now);
+  }
   while (!in_order_.empty() && now - in_order_.front()->since_ > limits_.whole_time) {
     end(*in_order_.front(), reasons::kHandshakeTooSlow);
   }
@@ -98,6 +127,10 @@ void HandshakeGate::end_overdue(Time now) {
 }
 
 bool HandshakeGate::make_room(Time now) {
+  if (!resting_.empty()) {
+    end(*resting_.front(), reasons::kTooManyHandshakes);
+    return true;
+  }
   if (by_silence_.empty() || now - by_silence_.front()->heard_ < limits_.patience_when_full) return false;
   end(*by_silence_.front(), reasons::kTooManyHandshakes);
   return true;

@@ -50,15 +50,20 @@ class HandshakeGate {
     bool used_grant_ = false;
     bool listed_ = false;
     bool ended_ = false;  // its socket was shut down: reads must reach it
+    bool rests_ = false;
+    Time rests_until_{};
+    std::size_t reads_in_rest_ = 0;
     std::list<Place*>::iterator in_order_{};
-    std::list<Place*>::iterator by_silence_{};
+    std::list<Place*>::iterator by_silence_{};  // or in resting_
   };
 
   // `end` shuts the socket down; the broker sees the end of the stream and cleans up by itself. `ended` is told why:
-  // handshake.too_many, handshake.too_many_of_address, handshake.too_slow.
+  // handshake.too_many, handshake.too_many_of_address, handshake.too_slow, handshake.rest_broken. `listen`: whether the
+  // broker's epoll is to report what the peer sends.
   struct Actions {
     std::function<void(int fd)> end;
     std::function<void(std::string_view reason, int fd)> ended;
+    std::function<void(int fd, bool listen)> listen;
   };
   HandshakeGate(const HandshakeLimits& limits, Actions actions) : limits_(limits), actions_(std::move(actions)) {}
 
@@ -68,6 +73,8 @@ class HandshakeGate {
   bool may_read(Place& place, Time now);
   // Octets were read, or (false) there were none: then the round's step goes to somebody else.
   void has_read(Place& place, bool any, Time now);
+  // Nothing is read from it until then, or until two thirds of its time are over.
+  void rest(Place& place, Time until, Time now);
   // Its CONNECT was accepted, or it is gone.
   void leave(Place& place);
 
@@ -77,12 +84,14 @@ class HandshakeGate {
   void end_overdue(Time now);
 
   std::size_t pending() const { return in_order_.size(); }
+  std::size_t resting() const { return resting_.size(); }
   std::uint64_t deferrals() const { return deferrals_; }
 
  private:
   struct AddressHash {
     std::size_t operator()(const SourceAddress& address) const;
   };
+  void wake(Place& place, Time now);
   bool make_room(Time now);
   void end(Place& place, std::string_view reason);
   void refuse(Place& place, std::string_view reason);
@@ -90,7 +99,8 @@ class HandshakeGate {
   const HandshakeLimits limits_;
   const Actions actions_;
   std::list<Place*> in_order_;    // oldest first
-  std::list<Place*> by_silence_;  // longest silent first
+  std::list<Place*> by_silence_;  // longest silent first, but those that rest
+  std::list<Place*> resting_;     // longest resting first
   std::unordered_map<SourceAddress, std::size_t, AddressHash> of_address_;
   std::uint64_t round_ = 1;
   std::size_t steps_ = 0;      // granted in this round

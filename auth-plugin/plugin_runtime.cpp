@@ -24,6 +24,12 @@ Result<void> accept_wake_signal() {
   return {};
 }
 
+// epoll reports a socket from so many octets on. What a CONNECT needs is less; more would enlarge the kernel's buffer.
+void set_listening(int fd, bool listening) {
+  const int octets = listening ? 1 : 16 * 1024;
+  setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &octets, sizeof octets);
+}
+
 // The edge ships a folder's incarnations one after another: a second one that lives would wait for ever.
 Result<void> check_wal_is_ours(const std::string& folder) {
   for (const auto& incarnation : edge::list_incarnations(folder)) {
@@ -89,7 +95,8 @@ Result<std::unique_ptr<PluginRuntime>> PluginRuntime::start(const PluginOptions&
       HandshakeGate::Actions{
           .end = [](int fd) { ::shutdown(fd, SHUT_RDWR); },
           .ended = [gatekeeper](std::string_view reason,
-                                int fd) { gatekeeper->handshake_refused(reason, peer_address_of(fd), std::nullopt); }});
+                                int fd) { gatekeeper->handshake_refused(reason, peer_address_of(fd), std::nullopt); },
+          .listen = set_listening});
   MUSTER_TRY_VOID(install_tls_hook(*self.gatekeeper_, *self.gate_));
   if (!options.metrics_file.empty()) {
     self.metrics_file_ = std::make_unique<MetricsFile>(options.metrics_file, self.metrics_,
@@ -107,6 +114,7 @@ void PluginRuntime::tick() {
   live_connections_.store(gatekeeper_->live_connections(), std::memory_order_relaxed);
   retained_topics_.store(gatekeeper_->topics().retained_topics(), std::memory_order_relaxed);
   pending_handshakes_.store(gate_->pending(), std::memory_order_relaxed);
+  resting_handshakes_.store(gate_->resting(), std::memory_order_relaxed);
   deferred_handshakes_.store(gate_->deferrals(), std::memory_order_relaxed);
   if (watcher_->last_failure() != told_failure_ || watcher_->snapshot_number() != told_number_) tell_snapshot_state();
 }
@@ -132,6 +140,8 @@ void PluginRuntime::set_gauges() {
   set("muster_broker_sessions", "Connected devices.", live_connections_.load());
   set("muster_broker_handshakes_pending", "Connections that have not come as far as an accepted CONNECT.",
       pending_handshakes_.load());
+  set("muster_broker_handshakes_resting", "Those of devices that came back too soon after they were cut at a limit.",
+      resting_handshakes_.load());
   set("muster_broker_handshake_deferrals",
       "Reads of such connections that were left for the next round of the broker's loop, since the start.",
       deferred_handshakes_.load());

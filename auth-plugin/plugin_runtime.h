@@ -54,6 +54,7 @@ class PluginRuntime {
   std::atomic<std::uint64_t> live_connections_{0};
   std::atomic<std::uint64_t> retained_topics_{0};
   std::atomic<std::uint64_t> pending_handshakes_{0};
+  std::atomic<std::uint64_t> resting_handshakes_{0};
   std::atomic<std::uint64_t> deferred_handshakes_{0};
   std::string_view told_failure_;
   std::uint64_t told_number_ = 0;

@@ -18,6 +18,7 @@ inline constexpr std::string_view kWalFolderInUse = "wal.folder_in_use";  // by 
 inline constexpr std::string_view kTooManyHandshakes = "handshake.too_many";
 inline constexpr std::string_view kTooManyHandshakesOfAddress = "handshake.too_many_of_address";
 inline constexpr std::string_view kHandshakeTooSlow = "handshake.too_slow";
+inline constexpr std::string_view kRestBroken = "handshake.rest_broken";  // left, or sent a lot, before its time
 
 // CONNECT (MQTT 5 reason code 0x87, MQTT 3.1.1 return code 5)
 inline constexpr std::string_view kCertificateMissing = "connect.certificate_missing";
@@ -71,6 +72,7 @@ inline constexpr std::string_view kTenantQuota = "wal.tenant_quota";
 // Limits (core/limits.h); "tenant" where it is that of all its devices together
 inline constexpr std::string_view kConnectionLimit = "limit.tenant_connections";
 inline constexpr std::string_view kConnectRateLimit = "limit.connect_rate";
+inline constexpr std::string_view kReturnTooSoon = "limit.return_too_soon";  // after it was cut at a limit
 inline constexpr std::string_view kTenantConnectRateLimit = "limit.tenant_connect_rate";
 inline constexpr std::string_view kMessageRateLimit = "limit.message_rate";
 inline constexpr std::string_view kTenantMessageRateLimit = "limit.tenant_message_rate";

@@ -11,6 +11,7 @@
 #include "auth-plugin/hold_connection.h"
 #include "auth-plugin/limit_meters.h"
 #include "auth-plugin/peer_evidence.h"
+#include "auth-plugin/return_delay.h"
 #include "auth-plugin/tenant_counters.h"
 #include "core/id.h"
 #include "core/record.h"
@@ -115,6 +116,7 @@ struct alignas(64) Session {
   std::shared_ptr<DeviceMeters> meters;   // nullptr: nothing limits this device
   TenantMeters* tenant_meters = nullptr;  // LimitKeeper's
   std::uint64_t limits_generation = 0;    // of the registry's state that `meters` holds the limits of
+  ReturnDelay return_delay;
 
   // Has the processor fetch all that a topic decision reads, at once instead of one miss after another: a broker with
   // thousands of connections finds little of it in its caches.

@@ -98,6 +98,9 @@ bool verify_presented(X509_STORE_CTX* store) {
     X509_STORE_CTX_set_error(store, openssl_error_for(evidence.error().reason));
     return false;
   }
+  if (gate && (*connection)->place) {
+    gate->rest(*(*connection)->place, judge->may_return(*evidence), coarse_steady_now());
+  }
   auto* attached = new Attached{std::move(evidence).value(), *connection};
   delete static_cast<Attached*>(X509_get_ex_data(leaf, leaf_index));
   if (X509_set_ex_data(leaf, leaf_index, attached) != 1) {

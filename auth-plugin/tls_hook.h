@@ -33,6 +33,8 @@ class HandshakeJudge {
  public:
   virtual ~HandshakeJudge() = default;
   virtual Result<PeerEvidence> judge(const PresentedChain& chain) = 0;
+  // When the holder of a certificate that was judged to be in order may be let in: for most the past.
+  virtual HandshakeGate::Time may_return(const PeerEvidence& evidence) = 0;
   // Tenant of a TLS server name: nullopt where the name says nothing. Reason: tenant.unknown.
   virtual Result<std::optional<TenantId>> tenant_of_server_name(std::string_view name) = 0;
   virtual bool uses_server_names() const = 0;

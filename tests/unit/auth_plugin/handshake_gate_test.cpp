@@ -24,13 +24,15 @@ class HandshakeGateTest : public testing::Test {
  protected:
   HandshakeGate make(const HandshakeLimits& limits) {
     return HandshakeGate(limits, {.end = [this](int fd) { ended_.push_back(fd); },
-                                  .ended = [this](std::string_view reason, int) { reasons_.emplace_back(reason); }});
+                                  .ended = [this](std::string_view reason, int) { reasons_.emplace_back(reason); },
+                                  .listen = [this](int fd, bool on) { listening_.emplace_back(fd, on); }});
   }
   HandshakeGate::Place& place() { return places_.emplace_back(); }
 
   std::deque<HandshakeGate::Place> places_;
   std::vector<int> ended_;
   std::vector<std::string> reasons_;
+  std::vector<std::pair<int, bool>> listening_;
   const HandshakeGate::Time start_ = HandshakeGate::Time(seconds(1000));
 };
 
@@ -143,6 +145,63 @@ TEST_F(HandshakeGateTest, TwoHundredSilentSocketsLeaveTheDoorOpenAndAreGoneInSec
   gate.end_overdue(start_ + milliseconds(5001));
   EXPECT_EQ(ended_.size(), 200U);
   EXPECT_EQ(gate.pending(), 0U);
+}
+
+TEST_F(HandshakeGateTest, WhoRestsIsNotReadUntilItsTimeIsOverAndIsNotSilentMeanwhile) {
+  HandshakeGate gate = make({.idle_time = seconds(2), .whole_time = seconds(20), .steps_a_round = 1});
+  ASSERT_TRUE(gate.begin(place(), 1, address(1), start_));
+  ASSERT_TRUE(gate.begin(place(), 2, address(1), start_));
+  gate.rest(places_[0], start_ + seconds(4), start_);
+  EXPECT_EQ(gate.resting(), 1U);
+  EXPECT_FALSE(gate.may_read(places_[0], start_));
+  EXPECT_TRUE(gate.may_read(places_[1], start_)) << "it takes nobody's turn";
+  gate.has_read(places_[1], true, start_);
+  gate.leave(places_[1]);
+  gate.end_overdue(start_ + seconds(3));
+  EXPECT_FALSE(gate.may_read(places_[0], start_ + seconds(3)));
+  gate.end_overdue(start_ + seconds(4));
+  gate.next_round();
+  EXPECT_EQ(gate.resting(), 0U);
+  EXPECT_TRUE(gate.may_read(places_[0], start_ + seconds(4)));
+  EXPECT_EQ(listening_, (std::vector<std::pair<int, bool>>{{1, false}, {1, true}}));
+  gate.end_overdue(start_ + seconds(5));
+  EXPECT_TRUE(ended_.empty());
+  gate.end_overdue(start_ + seconds(7));
+  EXPECT_EQ(ended_, (std::vector<int>{1})) << "from then on its silence counts";
+}
+
+TEST_F(HandshakeGateTest, ARestLeavesAThirdOfTheTimeAndOneThatIsOverIsNone) {
+  HandshakeGate gate = make({.whole_time = seconds(3)});
+  ASSERT_TRUE(gate.begin(place(), 1, address(1), start_));
+  gate.rest(places_[0], start_, start_ + milliseconds(1));
+  EXPECT_EQ(gate.resting(), 0U);
+  gate.rest(places_[0], start_ + seconds(60), start_);
+  EXPECT_FALSE(gate.may_read(places_[0], start_ + seconds(1)));
+  gate.end_overdue(start_ + seconds(2));
+  EXPECT_TRUE(gate.may_read(places_[0], start_ + seconds(2)));
+}
+
+TEST_F(HandshakeGateTest, ASocketThatIsReportedAgainAndAgainInItsRestIsEnded) {
+  HandshakeGate gate = make({});
+  ASSERT_TRUE(gate.begin(place(), 1, address(1), start_));
+  gate.rest(places_[0], start_ + seconds(4), start_);
+  int reads = 0;
+  while (reads < 1000 && !gate.may_read(places_[0], start_)) ++reads;
+  EXPECT_LT(reads, 100) << "the peer has gone: it would be read in every round";
+  EXPECT_EQ(reasons_, (std::vector<std::string>{"handshake.rest_broken"}));
+  EXPECT_EQ(gate.pending(), 0U);
+  EXPECT_EQ(gate.resting(), 0U);
+}
+
+TEST_F(HandshakeGateTest, AFullHouseEndsThoseThatRestFirst) {
+  HandshakeGate gate = make({.pending = 3, .pending_of_address = 9});
+  for (int fd = 1; fd <= 3; ++fd) ASSERT_TRUE(gate.begin(place(), fd, address(1), start_));
+  gate.rest(places_[2], start_ + seconds(4), start_);
+  gate.rest(places_[1], start_ + seconds(4), start_);
+  EXPECT_TRUE(gate.begin(place(), 4, address(2), start_ + milliseconds(1)));
+  EXPECT_EQ(ended_, (std::vector<int>{3}));
+  gate.leave(places_[1]);
+  EXPECT_EQ(gate.resting(), 0U);
 }
 
 }  // namespace
