@@ -74,14 +74,15 @@ class InotifySnapshotFolder final : public SnapshotFolder {
 
  private:
   bool watch_folder();
-  void drain_notifications();
+  std::optional<std::vector<std::uint64_t>> take_told_deltas();
   Result<void> load_state();
   Result<void> check_not_older(const StreamPosition& position) const;
   void keep_state();
   void save_state();
   void take_heartbeat();
   Result<AppliedDeltas> load_anew() const;
-  Result<std::optional<ViewUpdate>> advance();
+  AppliedDeltas apply_new(const std::optional<std::vector<std::uint64_t>>& told) const;
+  Result<std::optional<ViewUpdate>> advance(const std::optional<std::vector<std::uint64_t>>& told);
 
   const SnapshotFolderConfig config_;
   UniqueFd inotify_;
@@ -119,10 +120,24 @@ bool InotifySnapshotFolder::watch_folder() {
   return true;
 }
 
-void InotifySnapshotFolder::drain_notifications() {
+// The deltas that came since the last look, as the kernel tells it; nullopt: it tells nothing, or not everything.
+std::optional<std::vector<std::uint64_t>> InotifySnapshotFolder::take_told_deltas() {
+  std::vector<std::uint64_t> ends;
+  bool complete = true;
+  std::size_t events = 0;
   alignas(inotify_event) char buffer[4096];
-  while (read(inotify_.get(), buffer, sizeof buffer) > 0) {
+  for (ssize_t size = 0; (size = read(inotify_.get(), buffer, sizeof buffer)) > 0;) {
+    for (ssize_t at = 0; at < size; ++events) {
+      const auto* event = reinterpret_cast<const inotify_event*>(buffer + at);
+      at += static_cast<ssize_t>(sizeof *event) + event->len;
+      complete = complete && event->wd == watch_ && (event->mask & IN_MOVED_TO) != 0;
+      if (event->len == 0) continue;
+      if (const auto to = parse_delta_name(event->name)) ends.push_back(*to);
+    }
   }
+  if (events == 0 || !complete) return std::nullopt;
+  std::ranges::sort(ends);
+  return ends;
 }
 
 Result<void> InotifySnapshotFolder::load_state() {
@@ -185,11 +200,13 @@ void InotifySnapshotFolder::take_heartbeat() {
 
 Result<std::optional<ViewUpdate>> InotifySnapshotFolder::refresh() {
   settle();
-  drain_notifications();
+  auto told = take_told_deltas();
   MUSTER_TRY_VOID(check_trusted_folder(config_.folder, config_.edge_uid));
+  const int watch = watch_;
   watch_folder();  // before the files are looked at; where it fails, the next look is a second away, as ever
+  if (watch != watch_) told.reset();
   MUSTER_TRY_VOID(load_state());
-  auto update = advance();
+  auto update = advance(told);
   take_heartbeat();
   return update;
 }
@@ -202,9 +219,19 @@ Result<AppliedDeltas> InotifySnapshotFolder::load_anew() const {
   return applied;
 }
 
+// What we were not told of is looked for where something is missing, and whenever nobody tells us anything.
+AppliedDeltas InotifySnapshotFolder::apply_new(const std::optional<std::vector<std::uint64_t>>& told) const {
+  if (told) {
+    AppliedDeltas applied = apply_deltas(config_.folder, config_.edge_uid, view_, *told);
+    if (!applied.stopped_by) return applied;
+  }
+  return apply_deltas(config_.folder, config_.edge_uid, view_);
+}
+
 // Where a new base is refused, what follows the last good view still counts: a revocation does not wait until the base
 // is in order again.
-Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance() {
+Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance(
+    const std::optional<std::vector<std::uint64_t>>& told) {
   const FileVersion version = version_of(base_path(config_.folder));
   std::optional<AppliedDeltas> applied;
   std::optional<Error> refused;
@@ -219,7 +246,7 @@ Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance() {
   }
   const bool everything = applied.has_value();
   if (!everything) {
-    applied = apply_deltas(config_.folder, config_.edge_uid, view_);
+    applied = apply_new(told);
     const bool moved = applied->view->position() != view_->position();
     if (!moved && refused) return *refused;
     if (!moved && applied->stopped_by) return *applied->stopped_by;

@@ -30,8 +30,13 @@ Result<std::shared_ptr<const SnapshotView>> load_base(const std::string& folder,
 }
 
 AppliedDeltas apply_deltas(const std::string& folder, uid_t owner, std::shared_ptr<const SnapshotView> view) {
+  return apply_deltas(folder, owner, std::move(view), list_deltas(folder));
+}
+
+AppliedDeltas apply_deltas(const std::string& folder, uid_t owner, std::shared_ptr<const SnapshotView> view,
+                           std::span<const std::uint64_t> ends) {
   AppliedDeltas applied{std::move(view), {}, std::nullopt};
-  for (const std::uint64_t to : list_deltas(folder)) {
+  for (const std::uint64_t to : ends) {
     const StreamPosition held = applied.view->position();
     if (to <= held.number) continue;
     const auto file = read_trusted_file(folder + "/" + delta_name(to), owner, kMaxDeltaBytes);

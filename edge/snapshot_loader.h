@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,5 +30,8 @@ struct AppliedDeltas {
   std::optional<Error> stopped_by;  // the delta after that could not be used
 };
 AppliedDeltas apply_deltas(const std::string& folder, uid_t owner, std::shared_ptr<const SnapshotView> view);
+// The same with those that end at `ends` (ascending): where they are known, a folder of a thousand need not be listed.
+AppliedDeltas apply_deltas(const std::string& folder, uid_t owner, std::shared_ptr<const SnapshotView> view,
+                           std::span<const std::uint64_t> ends);
 
 }  // namespace muster::edge

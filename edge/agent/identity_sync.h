@@ -76,6 +76,7 @@ class IdentitySync {
   std::deque<std::pair<StreamPosition, EntityDigest>> past_digests_;
   bool reload_ = false;
   std::chrono::steady_clock::time_point digest_due_{};
+  std::chrono::steady_clock::time_point next_poll_{};
   std::atomic<bool> has_snapshot_{false};
   std::atomic<std::int64_t> answered_at_{-1};  // CLOCK_BOOTTIME, seconds
   Counter& reloads_;

@@ -172,6 +172,23 @@ TEST_F(SnapshotFolderTest, RefusesEverythingWhenItsOwnStateIsBroken) {
   EXPECT_EQ(refusal(*reader()), "snapshot.corrupt");
 }
 
+TEST_F(SnapshotFolderTest, FindsByLookingWhatTheKernelDidNotTell) {
+  Fleet fleet{4};
+  auto edge = writer();
+  ASSERT_TRUE(edge.write_base(at(0), fleet.entities()).ok());
+  const auto folder = reader();
+  ASSERT_TRUE(folder->refresh().ok());
+  ASSERT_TRUE(edge.write_delta(at(0), at(1), {}).ok());
+  const std::string first = folder_ + "/" + delta_name(1);
+  ASSERT_EQ(::rename(first.c_str(), (state_folder_ + "/away").c_str()), 0);
+  ASSERT_TRUE(edge.write_delta(at(1), at(2), {}).ok());
+  EXPECT_EQ(refusal(*folder), "snapshot.gap");
+  ASSERT_EQ(::link((state_folder_ + "/away").c_str(), first.c_str()), 0) << "a link is no rename: nothing is told";
+  EXPECT_EQ(folder->refresh().value()->view->position(), at(2));
+  ASSERT_TRUE(edge.write_delta(at(2), at(3), {}).ok());
+  EXPECT_EQ(folder->refresh().value()->view->position(), at(3)) << "told of one";
+}
+
 TEST_F(SnapshotFolderTest, CompactsWithoutChangingWhatItSays) {
   Fleet fleet{50};
   auto edge = SnapshotFolderWriter::open({.folder = folder_, .max_deltas = 10}).value();
