@@ -6,13 +6,13 @@
 #include <optional>
 #include <utility>
 
+#include "api/holder_desk.h"
 #include "api/reasons.h"
 #include "core/encoding.h"
 #include "core/random.h"
 #include "enroll/external_device.h"
 #include "enroll/reasons.h"
 #include "enroll/reenrolment.h"
-#include "registry/certificate_holder.h"
 #include "registry/certificate_store.h"
 #include "registry/claim_store.h"
 #include "registry/issuer_store.h"
@@ -100,28 +100,21 @@ enroll::CallerRole role_of(registry::TokenRole role) {
   return enroll::CallerRole::kApplication;
 }
 
-// What is looked up about a caller, and beside it the tenant of the path.
-template <typename Find>
-auto look_up(ApiContext& context, const AlsoAccepted& also, Authenticated& who, const Find& find) {
-  using Found = std::invoke_result_t<const Find&, db::Transaction&>;
-  return db::run_in_transaction(context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) -> Found {
-    if (!also.tenant_of_path) return find(tx);
-    const auto asked = registry::ask_tenant(tx, *also.tenant_of_path);
-    Found found = find(tx);
-    if (!found.ok()) return found;
-    MUSTER_TRY(who.tenant_of_path, asked.get());
-    return found;
-  });
-}
-
 Result<Authenticated> by_token(ApiContext& context, std::string_view header, const AlsoAccepted& also) {
   MUSTER_TRY(const std::string_view text, after_scheme(header, "bearer "));
   if (text.rfind(kClaimPrefix, 0) == 0) return by_claim_secret(context, text);
   MUSTER_TRY(const Sha256 sha256, hash_token(text));
   Authenticated who;
-  MUSTER_TRY(const registry::TokenHolder holder, look_up(context, also, who, [&](db::Transaction& tx) {
-               return registry::find_token_holder(tx, sha256, context.clock.now());
-             }));
+  using Holder = Result<registry::TokenHolder>;
+  const auto look_up = [&](db::Transaction& tx) -> Holder {
+    if (!also.tenant_of_path) return registry::find_token_holder(tx, sha256, context.clock.now());
+    const auto asked = registry::ask_tenant(tx, *also.tenant_of_path);
+    MUSTER_TRY(auto found, registry::find_token_holder(tx, sha256, context.clock.now()));
+    MUSTER_TRY(who.tenant_of_path, asked.get());
+    return found;
+  };
+  MUSTER_TRY(const registry::TokenHolder holder,
+             db::run_in_transaction(context.pool, db::Scope::system().reading(), look_up));
   who.caller.role = role_of(holder.role);
   who.caller.token = holder.id;
   if (!holder.tenant_id.is_nil()) {
@@ -196,30 +189,30 @@ Result<std::optional<Authenticated>> by_trust_anchor(ApiContext& context, const 
 
 Result<Authenticated> by_listed_certificate(ApiContext& context, const http::Request& request,
                                             const AlsoAccepted& also) {
+  const BytesView der = request.peer_chain.front();
+  const Sha256 id = x509::sha256(der);
+  MUSTER_TRY(auto found, context.holders.find({id, also.tenant_of_path}));
+  if (!found.holder) return not_listed();
+  registry::CertificateHolder& holder = *found.holder;
+  if (!holder.certificate_is_active) {
+    MUSTER_TRY_VOID(db::run_in_transaction(context.pool, db::Scope::system().reading(), [&](db::Transaction& tx) {
+      return listed_certificate(context, tx, der, also.expired_certificates);
+    }));
+  }
+  if (!holder.tenant_is_active) {
+    return Error{ErrorCode::kPermissionDenied, reasons::kAuthTenant, "the tenant is not active"};
+  }
+  if (!holder.device_is_active) {
+    return Error{ErrorCode::kPermissionDenied, reasons::kAuthDevice, "the device is not active"};
+  }
   Authenticated who;
-  auto looked_up = look_up(context, also, who, [&](db::Transaction& tx) -> Result<void> {
-    const BytesView der = request.peer_chain.front();
-    const Sha256 id = x509::sha256(der);
-    MUSTER_TRY(auto holder, registry::find_certificate_holder(tx, id, context.clock.now()));
-    if (!holder) return not_listed();
-    if (!holder->certificate_is_active) {
-      MUSTER_TRY_VOID(listed_certificate(context, tx, der, also.expired_certificates));
-    }
-    if (!holder->tenant_is_active) {
-      return Error{ErrorCode::kPermissionDenied, reasons::kAuthTenant, "the tenant is not active"};
-    }
-    if (!holder->device_is_active) {
-      return Error{ErrorCode::kPermissionDenied, reasons::kAuthDevice, "the device is not active"};
-    }
-    who.caller.role = enroll::CallerRole::kDevice;
-    who.caller.tenant = holder->tenant_id;
-    who.caller.device = holder->device_id;
-    who.caller.device_certificate_id = id;
-    who.tenant_name = std::move(holder->tenant_name);
-    who.device_name = std::move(holder->device_name);
-    return {};
-  });
-  if (!looked_up.ok()) return std::move(looked_up).error();
+  who.caller.role = enroll::CallerRole::kDevice;
+  who.caller.tenant = holder.tenant_id;
+  who.caller.device = holder.device_id;
+  who.caller.device_certificate_id = id;
+  who.tenant_name = std::move(holder.tenant_name);
+  who.device_name = std::move(holder.device_name);
+  who.tenant_of_path = std::move(found.tenant);
   return who;
 }
 

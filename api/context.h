@@ -16,6 +16,7 @@
 namespace muster::api {
 
 class ChangeWaiter;
+class HolderDesk;
 class OrderWaiter;
 
 // ApiContext is what handlers need; everything in it is thread-safe and outlives the listeners.
@@ -32,6 +33,7 @@ struct ApiContext {
   std::atomic<int>& stream_waiters;  // long polls of the records endpoint that hold a thread now
   const std::atomic<bool>& stopping;
   OrderWaiter& orders;
+  HolderDesk& holders;
 };
 
 }  // namespace muster::api

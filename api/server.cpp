@@ -7,6 +7,7 @@
 #include "api/authentication.h"
 #include "api/change_waiter.h"
 #include "api/crl_fetching.h"
+#include "api/holder_desk.h"
 #include "api/housekeeping.h"
 #include "api/order_waiter.h"
 #include "api/routes.h"
@@ -26,14 +27,22 @@ class HttpServer final : public Server {
         reader_(std::move(reader)),
         changes_(config_.database_url),
         orders_(config_.database_url),
+        holders_(dependencies.pool, dependencies.clock),
         by_caller_(config_.caller_rate),
         by_source_(config_.source_rate),
-        context_{dependencies.pool,  dependencies.authority,
-                 dependencies.clock, dependencies.metrics,
-                 trust_domain_,      *reader_,
-                 changes_,           by_caller_,
-                 by_source_,         stream_waiters_,
-                 stopping_,          orders_} {}
+        context_{dependencies.pool,
+                 dependencies.authority,
+                 dependencies.clock,
+                 dependencies.metrics,
+                 trust_domain_,
+                 *reader_,
+                 changes_,
+                 by_caller_,
+                 by_source_,
+                 stream_waiters_,
+                 stopping_,
+                 orders_,
+                 holders_} {}
   ~HttpServer() override { stop(); }
 
   Result<void> open();
@@ -54,6 +63,7 @@ class HttpServer final : public Server {
   const std::unique_ptr<ingest::TenantReader> reader_;
   ChangeWaiter changes_;
   OrderWaiter orders_;
+  HolderDesk holders_;
   RateLimiter by_caller_;
   RateLimiter by_source_;
   std::atomic<int> stream_waiters_{0};

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Purpose: whom a client certificate stands for, asked by one statement with every request that a device makes.
+// Purpose: whom client certificates stand for, asked with every request that a device makes.
 #pragma once
 
-#include <optional>
+#include <map>
+#include <span>
 #include <string>
 
 #include "core/id.h"
 #include "core/record.h"
 #include "core/result.h"
 #include "core/time.h"
+#include "db/later.h"
 #include "db/transaction.h"
 
 namespace muster::registry {
@@ -24,8 +26,9 @@ struct CertificateHolder {
   bool certificate_is_active = false;  // neither revoked nor past its notAfter at `now`
 };
 
-// By the SHA-256 of the DER, whatever the tenant is; empty: no such certificate was issued. Scope: system.
-Result<std::optional<CertificateHolder>> find_certificate_holder(db::Transaction& tx, const Sha256& certificate_id,
-                                                                 UtcTime now);
+// By the SHA-256 of the DER, whatever the tenant is; not there: no such certificate was issued. Scope: system.
+db::Later<std::map<Sha256, CertificateHolder>> ask_certificate_holders(db::Transaction& tx,
+                                                                       std::span<const Sha256> certificate_ids,
+                                                                       UtcTime now);
 
 }  // namespace muster::registry

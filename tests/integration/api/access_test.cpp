@@ -2,6 +2,7 @@
 //
 // Who may read whose records, mint which tokens and see metrics, over HTTP.
 #include "api/change_waiter.h"
+#include "api/holder_desk.h"
 #include "api/order_waiter.h"
 #include "api/routes.h"
 #include "integration/api/edge_lab.h"
@@ -141,8 +142,9 @@ TEST_F(Access, MetricsAreForThisMachineAndThoseWhoSeeEverything) {
   std::atomic<int> waiters{0};
   const std::atomic<bool> stopping{false};
   OrderWaiter orders{database.url("muster_server")};
-  ApiContext context{*pool,   *authority, clock,     metrics, trust_domain, *reader,
-                     changes, by_caller,  by_source, waiters, stopping,     orders};
+  HolderDesk holders{*pool, clock};
+  ApiContext context{*pool,     *authority, clock,   metrics,  trust_domain, *reader, changes,
+                     by_caller, by_source,  waiters, stopping, orders,       holders};
   const http::Router router = make_rest_router(context);
   const auto status = [&](const std::string& from, const std::string& token) {
     http::Request request;
