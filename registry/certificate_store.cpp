@@ -56,12 +56,13 @@ const std::string kListWhere =
     " AND ($6::timestamptz IS NULL OR (c.not_after, c.id) > ($6::timestamptz, $7::bytea))"
     " ORDER BY c.not_after, c.id LIMIT $8::bigint";
 const std::string kSelectBrief = select_certificates("''::bytea");
-// OFFSET 0 makes it one index look-up an id (device_store.cpp).
+// OFFSET 0, and why arrays are selected: device_store.cpp.
 const db::Statement kFindMany{
     "find_certificates",
-    select_certificates("''::bytea",
-                        "unnest($2::bytea[]) AS u (id) CROSS JOIN LATERAL (SELECT v.* FROM muster.certificates AS v"
-                        " WHERE v.id = u.id AND v.tenant_id = $1::uuid OFFSET 0)")};
+    select_certificates(
+        "''::bytea",
+        "unnest((SELECT $2::bytea[])) AS u (id) CROSS JOIN LATERAL (SELECT v.* FROM muster.certificates AS v"
+        " WHERE v.id = u.id AND v.tenant_id = $1::uuid OFFSET 0)")};
 const db::Statement kList{"list_certificates", kSelectBrief + "WHERE c.tenant_id = $1::uuid" + kListWhere};
 // A statement of its own: it has its own index.
 const db::Statement kListOfDevice{
@@ -71,15 +72,16 @@ const db::Statement kLockDevices{"lock_devices",
                                  "SELECT FROM (SELECT DISTINCT n.id FROM unnest($2::uuid[]) AS n (id) ORDER BY n.id)"
                                  " AS u CROSS JOIN LATERAL (SELECT FROM muster.devices AS v"
                                  "  WHERE v.tenant_id = $1::uuid AND v.id = u.id FOR NO KEY UPDATE) AS d"};
-const db::Statement kCount{"count_certificates",
-                           "SELECT u.id, (SELECT count(*) FROM muster.certificates AS c"
-                           "  WHERE c.tenant_id = $1::uuid AND c.device_id = u.id) FROM unnest($2::uuid[]) AS u (id)"};
+const db::Statement kCount{
+    "count_certificates",
+    "SELECT u.id, (SELECT count(*) FROM muster.certificates AS c"
+    "  WHERE c.tenant_id = $1::uuid AND c.device_id = u.id) FROM unnest((SELECT $2::uuid[])) AS u (id)"};
 
 const db::Statement kNewestKeys{
     "newest_certificate_keys",
-    "SELECT u.id, c.spki_sha256 FROM unnest($2::uuid[]) AS u (id) CROSS JOIN LATERAL (SELECT n.spki_sha256"
+    "SELECT u.id, c.spki_sha256 FROM unnest((SELECT $2::uuid[])) AS u (id) CROSS JOIN LATERAL (SELECT n.spki_sha256"
     "  FROM muster.certificates AS n WHERE n.tenant_id = $1::uuid AND n.device_id = u.id"
-    "  ORDER BY n.not_after DESC, n.id LIMIT 1) AS c"};
+    "  ORDER BY n.not_after DESC LIMIT 1) AS c"};  // as the index has them
 
 const std::string kRevoked =
     "UPDATE muster.certificates SET status = 'revoked', revoked_at = $3::timestamptz,"

@@ -83,12 +83,21 @@ Result<void> PostgresConnection::execute(const char* sql) {
   return failure(result.get());
 }
 
+Result<const char*> PostgresConnection::prepared(const char* sql) {
+  const auto known = prepared_.find(sql);
+  if (known != prepared_.end()) return known->second.c_str();
+  const std::string name = "s" + std::to_string(prepared_.size());
+  MUSTER_TRY_VOID(expect(PQprepare(connection_.get(), name.c_str(), sql, 0, nullptr), PGRES_COMMAND_OK));
+  return prepared_.emplace(sql, name).first->second.c_str();
+}
+
 Result<PgResult> PostgresConnection::query(const char* sql, const std::vector<std::string>& parameters) {
   std::vector<const char*> values;
   values.reserve(parameters.size());
   for (const std::string& parameter : parameters) values.push_back(parameter.c_str());
-  PgResult result{PQexecParams(connection_.get(), sql, static_cast<int>(values.size()), nullptr, values.data(), nullptr,
-                               nullptr, 0)};
+  MUSTER_TRY(const char* const name, prepared(sql));
+  PgResult result{
+      PQexecPrepared(connection_.get(), name, static_cast<int>(values.size()), values.data(), nullptr, nullptr, 0)};
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return failure(result.get());
   return result;
 }
@@ -107,8 +116,9 @@ Result<PgResult> PostgresConnection::query_binary(const char* sql, const std::ve
   values.push_back(last.empty() ? "" : reinterpret_cast<const char*>(last.data()));
   lengths.push_back(static_cast<int>(last.size()));
   formats.push_back(1);
-  PgResult result{PQexecParams(connection_.get(), sql, static_cast<int>(values.size()), nullptr, values.data(),
-                               lengths.data(), formats.data(), 1)};
+  MUSTER_TRY(const char* const name, prepared(sql));
+  PgResult result{PQexecPrepared(connection_.get(), name, static_cast<int>(values.size()), values.data(),
+                                 lengths.data(), formats.data(), 1)};
   if (PQresultStatus(result.get()) != PGRES_TUPLES_OK) return failure(result.get());
   return result;
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/bytes.h"
@@ -41,7 +42,7 @@ class PostgresConnection {
 
   // execute runs statements without parameters and drops their rows.
   Result<void> execute(const char* sql);
-  // query runs one statement; parameters and rows are text.
+  // query runs one statement, a constant: it is prepared at its first use. Parameters and rows are text.
   Result<PgResult> query(const char* sql, const std::vector<std::string>& parameters);
   // query_binary: as query, but the last parameter is bytea in binary form and rows come in binary form.
   Result<PgResult> query_binary(const char* sql, const std::vector<std::string>& parameters, BytesView last);
@@ -55,10 +56,12 @@ class PostgresConnection {
   struct Finish {
     void operator()(PGconn* connection) const { PQfinish(connection); }
   };
+  Result<const char*> prepared(const char* sql);
   Error failure(const PGresult* result) const;
   Result<void> expect(PGresult* result, ExecStatusType status) const;
   Result<void> finish_command();
   std::unique_ptr<PGconn, Finish> connection_;
+  std::unordered_map<const char*, std::string> prepared_;  // names of statements, by the address of their text
 };
 
 std::string_view text_of(const PGresult* result, int row, int column);

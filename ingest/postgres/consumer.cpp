@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kLease = "SELECT stream, epoch, partition, committed, fence FROM log.lease($1, $2, $3, $4)";
 constexpr const char* kLeave = "SELECT log.leave_group($1, $2)";
 constexpr const char* kHeads =
-    "SELECT h.stream, h.epoch, h.partition, h.next_offset FROM log.heads h WHERE h.stream = ANY ($1)";
+    "SELECT h.stream, h.epoch, h.partition, h.next_offset FROM unnest((SELECT $1::smallint[])) AS u (stream)"
+    " JOIN log.heads h ON h.stream = u.stream";  // selected, so that it is not planned anew each time
 constexpr const char* kCommit =
     "SELECT log.commit_offset($1, $2, w.s, w.e, w.p, w.n, w.f)"
     " FROM unnest($3::smallint[], $4::integer[], $5::integer[], $6::bigint[], $7::bigint[]) AS w (s, e, p, n, f)"
