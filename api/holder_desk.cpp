@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "db/reasons.h"
 #include "db/transaction.h"
 
 namespace muster::api {
@@ -13,11 +14,14 @@ namespace {
 // One would do where the database is near. With two, who comes during a slow answer does not wait for the whole of it.
 constexpr std::size_t kGroupsAtOnce = 2;
 constexpr std::size_t kLargestGroup = 100;
+constexpr std::chrono::seconds kPatience{5};  // as for a connection of the pool
 
 }  // namespace
 
 HolderDesk::HolderDesk(db::ConnectionPool& pool, const Clock& clock)
-    : pool_(pool), clock_(clock), calls_(kGroupsAtOnce, kLargestGroup) {}
+    : pool_(pool),
+      clock_(clock),
+      calls_({kGroupsAtOnce, kLargestGroup, kPatience, Error{ErrorCode::kUnavailable, db::kDatabaseBusy, {}}}) {}
 
 Result<HolderDesk::Answer> HolderDesk::find(Question question) {
   return calls_.call(std::move(question),

@@ -211,7 +211,7 @@ PublishAnswer Gatekeeper::publish(const ClientView& client, const MessageView& m
   live->session->queue_is_foreign = false;
   const auto sequence = journal_.published(*live->session, live->facts, message);
   if (!sequence.ok()) {
-    delay_return(*live->session);
+    if (sequence.error().reason == reasons::kDeviceQuota) delay_return(*live->session);
     journal_.denied(*live->session, "publish", sequence.error().reason, message.topic);
     return PublishAnswer::kCut;
   }

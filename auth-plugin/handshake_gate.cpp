@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "auth-plugin/reasons.h"
 
@@ -32,8 +33,12 @@ bool HandshakeGate::begin(Place& place, int fd, const SourceAddress& address, Ti
   place.since_ = place.heard_ = now;
   const auto of_address = of_address_.find(address);
   if (of_address != of_address_.end() && of_address->second >= limits_.pending_of_address) {
-    refuse(place, reasons::kTooManyHandshakesOfAddress);
-    return false;
+    const auto resting = std::ranges::find(resting_, address, &Place::address_);
+    if (resting == resting_.end()) {
+      refuse(place, reasons::kTooManyHandshakesOfAddress);
+      return false;
+    }
+    end(**resting, reasons::kTooManyHandshakesOfAddress);
   }
   if (pending() >= limits_.pending && !make_room(now)) {
     refuse(place, reasons::kTooManyHandshakes);
@@ -51,7 +56,7 @@ bool HandshakeGate::may_read(Place& place, Time now) {
   if (place.rests_) {
     if (++place.reads_in_rest_ <= kReadsInRest) return false;
     end(place, reasons::kRestBroken);
-    return true;
+    return false;
   }
   if (place.granted_round_ == round_) return true;
   if (steps_ >= std::max(limits_.steps_a_round, allowance_)) {
@@ -100,6 +105,7 @@ void HandshakeGate::leave(Place& place) {
   place.listed_ = false;
   in_order_.erase(place.in_order_);
   (place.rests_ ? resting_ : by_silence_).erase(place.by_silence_);
+  if (place.rests_) actions_.listen(place.fd_, true);
   const auto of_address = of_address_.find(place.address_);
   if (--of_address->second == 0) of_address_.erase(of_address);
 }
@@ -143,7 +149,11 @@ void HandshakeGate::end(Place& place, std::string_view reason) {
 
 void HandshakeGate::refuse(Place& place, std::string_view reason) {
   place.ended_ = true;
-  actions_.ended(reason, place.fd_);
+  try {
+    actions_.ended(reason, place.fd_);
+  } catch (const std::bad_alloc&) {
+    // Only a count and a line are lost.
+  }
   actions_.end(place.fd_);
 }
 

@@ -49,7 +49,7 @@ class HandshakeGate {
     std::uint64_t granted_round_ = 0;
     bool used_grant_ = false;
     bool listed_ = false;
-    bool ended_ = false;  // its socket was shut down: reads must reach it
+    bool ended_ = false;  // its socket was shut down: to the broker the stream has ended
     bool rests_ = false;
     Time rests_until_{};
     std::size_t reads_in_rest_ = 0;

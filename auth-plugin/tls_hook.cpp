@@ -156,7 +156,10 @@ long on_socket(BIO* bio, int operation, const char*, std::size_t, int, long, int
   auto* connection = reinterpret_cast<Connection*>(BIO_get_callback_arg(bio));
   if ((operation & ~BIO_CB_RETURN) != BIO_CB_READ || !connection || !connection->place || !gate) return result;
   HandshakeGate::Place& place = *connection->place;
-  if (place.is_ended()) return result;
+  if (place.is_ended()) {
+    BIO_clear_retry_flags(bio);
+    return operation == BIO_CB_READ ? 0 : result;  // nothing that came before the end is read
+  }
   const auto now = coarse_steady_now();
   if (operation == (BIO_CB_READ | BIO_CB_RETURN)) {
     gate->has_read(place, result > 0 && got && *got > 0, now);
@@ -164,6 +167,7 @@ long on_socket(BIO* bio, int operation, const char*, std::size_t, int, long, int
   }
   if (gate->may_read(place, now)) return result;
   BIO_clear_retry_flags(bio);
+  if (place.is_ended()) return 0;
   BIO_set_retry_read(bio);
   return -1;
 }

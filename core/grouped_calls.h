@@ -4,12 +4,14 @@
 // fdatasync) is then paid once a group, and groups grow with the load.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -19,25 +21,35 @@
 
 namespace muster {
 
-// GroupedCalls has no thread of its own: who comes while `at_once` groups are under way waits and goes with the next
+// GroupedCalls has no thread of its own: who comes while all groups are under way waits and goes with the next
 // one, which the first of them leads. A group's work begins after each of its calls has come. Thread-safe.
 template <typename Question, typename Answer>
 class GroupedCalls {
  public:
   // One answer a question, in their order; an error is the answer of all.
   using Work = std::function<Result<std::vector<Result<Answer>>>(std::vector<Question> questions)>;
-  GroupedCalls(std::size_t at_once, std::size_t largest_group) : at_once_(at_once), largest_group_(largest_group) {}
+  struct Limits {
+    std::size_t at_once = 1;  // groups under way
+    std::size_t largest_group = 1;
+    std::chrono::milliseconds patience{};  // of a call that no group has taken yet
+    Error too_long{};                      // its answer then
+  };
+  explicit GroupedCalls(Limits limits) : limits_(std::move(limits)) {}
 
   // Returns when the call's group is done. `work` is run where this call leads; it is the same for all that may meet.
   Result<Answer> call(Question question, const Work& work) {
     const auto ticket = std::make_shared<Ticket>(std::move(question));
     std::unique_lock lock{mutex_};
     waiting_.push_back(ticket);
+    const auto patience = std::chrono::steady_clock::now() + limits_.patience;
     while (!ticket->answer) {
-      if (ticket->taken || groups_ == at_once_) {
+      if (ticket->taken) {
         ticket->changed.wait(lock);
-      } else {
+      } else if (groups_ < limits_.at_once) {
         lead(work, lock);
+      } else if (ticket->changed.wait_until(lock, patience) == std::cv_status::timeout && !ticket->taken) {
+        waiting_.remove(ticket);
+        return limits_.too_long;
       }
     }
     return std::move(*ticket->answer);
@@ -52,14 +64,14 @@ class GroupedCalls {
     std::condition_variable changed;
   };
 
+  // Nothing here may throw: whoever is taken waits for an answer.
   void lead(const Work& work, std::unique_lock<std::mutex>& lock) {
-    std::vector<std::shared_ptr<Ticket>> group;
-    while (!waiting_.empty() && group.size() < largest_group_) {
-      group.push_back(std::move(waiting_.front()));
-      waiting_.pop_front();
-      group.back()->taken = true;
+    std::list<std::shared_ptr<Ticket>> group;
+    while (!waiting_.empty() && group.size() < limits_.largest_group) {
+      waiting_.front()->taken = true;
+      group.splice(group.end(), waiting_, waiting_.begin());
     }
-    ++groups_;
+    if (++groups_ < limits_.at_once) wake_leader();
     lock.unlock();
     auto answers = no_throw([&] {
       std::vector<Question> questions;
@@ -67,19 +79,32 @@ class GroupedCalls {
       return work(std::move(questions));
     });
     lock.lock();
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      group[i]->answer = answers.ok() ? std::move((*answers)[i]) : Result<Answer>{answers.error()};
-      group[i]->changed.notify_one();
+    std::size_t next = 0;
+    for (const auto& ticket : group) {
+      ticket->answer = answers.ok() ? std::move((*answers)[next++]) : Result<Answer>{copy_of(answers.error())};
+      ticket->changed.notify_one();
     }
     --groups_;
+    wake_leader();
+  }
+
+  void wake_leader() {
     if (!waiting_.empty()) waiting_.front()->changed.notify_one();
   }
 
-  const std::size_t at_once_;
-  const std::size_t largest_group_;
+  // Without its detail where there is no memory for that.
+  static Error copy_of(const Error& error) {
+    try {
+      return error;
+    } catch (const std::bad_alloc&) {
+      return Error{error.code, error.reason, {}};
+    }
+  }
+
+  const Limits limits_;
   std::mutex mutex_;
-  std::deque<std::shared_ptr<Ticket>> waiting_;  // guarded by mutex_
-  std::size_t groups_ = 0;                       // under way; guarded by mutex_
+  std::list<std::shared_ptr<Ticket>> waiting_;  // guarded by mutex_
+  std::size_t groups_ = 0;                      // under way; guarded by mutex_
 };
 
 }  // namespace muster

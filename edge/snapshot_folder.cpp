@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/file.h"
 #include "core/unique_fd.h"
@@ -87,6 +88,7 @@ class InotifySnapshotFolder final : public SnapshotFolder {
   const SnapshotFolderConfig config_;
   UniqueFd inotify_;
   int watch_ = -1;
+  bool must_look_ = true;           // something may be there that we were told of before and could not use
   std::optional<HeldState> state_;  // newest position ever held; nullopt before the first view
   bool state_loaded_ = false;
   bool state_saved_ = true;
@@ -201,6 +203,7 @@ void InotifySnapshotFolder::take_heartbeat() {
 Result<std::optional<ViewUpdate>> InotifySnapshotFolder::refresh() {
   settle();
   auto told = take_told_deltas();
+  if (std::exchange(must_look_, true)) told.reset();
   MUSTER_TRY_VOID(check_trusted_folder(config_.folder, config_.edge_uid));
   const int watch = watch_;
   watch_folder();  // before the files are looked at; where it fails, the next look is a second away, as ever
@@ -250,8 +253,12 @@ Result<std::optional<ViewUpdate>> InotifySnapshotFolder::advance(
     const bool moved = applied->view->position() != view_->position();
     if (!moved && refused) return *refused;
     if (!moved && applied->stopped_by) return *applied->stopped_by;
-    if (!moved) return std::optional<ViewUpdate>{};
+    if (!moved) {
+      must_look_ = false;
+      return std::optional<ViewUpdate>{};
+    }
   }
+  must_look_ = applied->stopped_by || refused;
   view_ = applied->view;
   if (everything) base_version_ = version;
   keep_state();

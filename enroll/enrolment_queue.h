@@ -25,8 +25,19 @@ class EnrolmentQueue {
     GroupedCalls<PreparedRequest, IssuedCertificate> calls;
     std::size_t users = 0;  // guarded by mutex_
   };
-  Lane& enter_lane(const TenantId& tenant);
-  void leave_lane(const TenantId& tenant);
+  // Keeps the tenant's lane while a request is in it.
+  class Visit {
+   public:
+    Visit(EnrolmentQueue& queue, const TenantId& tenant);
+    ~Visit();
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    Lane& lane() { return lane_->second; }
+
+   private:
+    EnrolmentQueue& queue_;
+    std::map<TenantId, Lane>::iterator lane_;
+  };
 
   AuthorityContext& context_;
   std::mutex mutex_;

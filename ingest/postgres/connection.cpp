@@ -16,7 +16,8 @@ Error unavailable(const PGconn* connection) {
 // Classes and codes of PostgreSQL's appendix A that mean "not now" rather than "not this".
 bool is_transient(std::string_view state) {
   return state.starts_with("08") || state.starts_with("40") || state.starts_with("53") || state.starts_with("57") ||
-         state.starts_with("58") || state == "55P03" || state.starts_with("25P");
+         state.starts_with("58") || state == "55P03" || state.starts_with("25P") || state == "0A000" ||
+         state == "26000" || state == "42P05";  // a prepared statement that is not what it was
 }
 
 Error error_of(std::string_view state, std::string detail) {

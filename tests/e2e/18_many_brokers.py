@@ -123,6 +123,7 @@ def narrow_policy(check, lab, broker):
 
 def edge_away(check, host, local, device):
     """The edge of a host is dead while a device connects there: its news waits and counts when the edge is back."""
+    host.brokers[0].connect(device).disconnect()  # the host knows it before its edge dies
     old = local.connect(device)
     host.kill_edge()
     newer = host.brokers[0].connect(device)

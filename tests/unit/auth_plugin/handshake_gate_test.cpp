@@ -186,11 +186,21 @@ TEST_F(HandshakeGateTest, ASocketThatIsReportedAgainAndAgainInItsRestIsEnded) {
   ASSERT_TRUE(gate.begin(place(), 1, address(1), start_));
   gate.rest(places_[0], start_ + seconds(4), start_);
   int reads = 0;
-  while (reads < 1000 && !gate.may_read(places_[0], start_)) ++reads;
+  for (; reads < 1000 && !places_[0].is_ended(); ++reads) EXPECT_FALSE(gate.may_read(places_[0], start_));
   EXPECT_LT(reads, 100) << "the peer has gone: it would be read in every round";
   EXPECT_EQ(reasons_, (std::vector<std::string>{"handshake.rest_broken"}));
   EXPECT_EQ(gate.pending(), 0U);
   EXPECT_EQ(gate.resting(), 0U);
+}
+
+TEST_F(HandshakeGateTest, WhoRestsKeepsNobodyOutWhoComesFromTheSameAddress) {
+  HandshakeGate gate = make({.pending = 9, .pending_of_address = 2});
+  ASSERT_TRUE(gate.begin(place(), 1, address(1), start_));
+  ASSERT_TRUE(gate.begin(place(), 2, address(1), start_));
+  gate.rest(places_[1], start_ + seconds(4), start_);
+  EXPECT_TRUE(gate.begin(place(), 3, address(1), start_));
+  EXPECT_EQ(ended_, (std::vector<int>{2}));
+  EXPECT_FALSE(gate.begin(place(), 4, address(1), start_)) << "nobody of that address rests any more";
 }
 
 TEST_F(HandshakeGateTest, AFullHouseEndsThoseThatRestFirst) {

@@ -21,6 +21,10 @@ Result<Doubled> doubled(const Numbers& questions) {
   return answers;
 }
 
+Calls::Limits limits(std::size_t at_once, std::size_t largest_group) {
+  return {at_once, largest_group, std::chrono::minutes(1), Error{ErrorCode::kUnavailable, "test.too_long", ""}};
+}
+
 // Calls 0 to count-1 at the same time, while a first group is held up until all of them wait.
 class Crowd {
  public:
@@ -55,7 +59,7 @@ class Crowd {
 };
 
 TEST(GroupedCalls, EachHasItsOwnAnswerWhateverGroupItWentWith) {
-  Calls calls{1, 7};
+  Calls calls{limits(1, 7)};
   std::atomic<std::size_t> largest = 0;
   const auto answers = Crowd(calls, 40).run([&](const Numbers& questions) {
     largest = std::max(largest.load(), questions.size());
@@ -66,7 +70,7 @@ TEST(GroupedCalls, EachHasItsOwnAnswerWhateverGroupItWentWith) {
 }
 
 TEST(GroupedCalls, NoMoreGroupsAreUnderWayThanItSays) {
-  Calls calls{2, 3};
+  Calls calls{limits(2, 3)};
   std::atomic<int> now = 0;
   std::atomic<int> most = 0;
   Crowd(calls, 30).run([&](const Numbers& questions) {
@@ -82,7 +86,7 @@ TEST(GroupedCalls, NoMoreGroupsAreUnderWayThanItSays) {
 }
 
 TEST(GroupedCalls, AnErrorIsTheAnswerOfItsGroupAndOfNoOther) {
-  Calls calls{1, 1};
+  Calls calls{limits(1, 1)};
   const auto answers = Crowd(calls, 10).run([&](const Numbers& questions) -> Result<Doubled> {
     if (questions.front() == 4) return Error{ErrorCode::kUnavailable, "database.unavailable", ""};
     if (questions.front() == 5) throw std::bad_alloc();
@@ -91,6 +95,28 @@ TEST(GroupedCalls, AnErrorIsTheAnswerOfItsGroupAndOfNoOther) {
   EXPECT_EQ(answers[4].error().reason, "database.unavailable");
   EXPECT_EQ(answers[5].error().code, ErrorCode::kInternal);
   for (const int i : {0, 1, 2, 3, 6, 7, 8, 9}) EXPECT_EQ(*answers[static_cast<std::size_t>(i)], 2 * i);
+}
+
+TEST(GroupedCalls, WhoWaitsTooLongForAGroupGoesAndTheGroupIsNotTouched) {
+  Calls::Limits impatient = limits(1, 9);
+  impatient.patience = std::chrono::milliseconds(1);
+  Calls calls{impatient};
+  std::latch began{1};
+  std::latch go{1};
+  std::jthread first([&] {
+    EXPECT_EQ(*calls.call(1,
+                          [&](const Numbers& questions) {
+                            began.count_down();
+                            go.wait();
+                            return doubled(questions);
+                          }),
+              2);
+  });
+  began.wait();
+  EXPECT_EQ(calls.call(2, doubled).error().reason, "test.too_long");
+  go.count_down();
+  first.join();
+  EXPECT_EQ(*calls.call(3, doubled), 6);
 }
 
 }  // namespace
