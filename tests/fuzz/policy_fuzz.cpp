@@ -77,7 +77,8 @@ std::vector<std::string> expand(const std::string& level, const Question& questi
       if (name == "tenant") parts.push_back("acme");
       if (name == "device") parts.push_back(question.device);
       if (name == "group") parts = question.groups;
-      if (name == "label.x" && question.label) parts.push_back(*question.label);
+      const bool has_label = question.label && !question.label->empty();  // an empty value matches nothing
+      if (name == "label.x" && has_label) parts.push_back(*question.label);
       at = close + 1;
     }
     std::vector<std::string> longer;
