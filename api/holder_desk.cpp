@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/holder_desk.h"
 
+#include <chrono>
 #include <map>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "db/reasons.h"
 #include "db/transaction.h"
@@ -43,8 +44,8 @@ Result<std::vector<Result<HolderDesk::Answer>>> HolderDesk::find_all(const std::
     Answers answers;
     for (const Question& question : questions) {
       Answer answer;
-      if (const auto holder = found.find(question.certificate_id); holder != found.end())
-        answer.holder = holder->second;
+      const auto holder = found.find(question.certificate_id);
+      if (holder != found.end()) answer.holder = holder->second;
       if (question.tenant) {
         MUSTER_TRY(answer.tenant, tenants.at(question.tenant->text()).get());
       }

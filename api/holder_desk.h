@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "core/clock.h"
 #include "core/grouped_calls.h"

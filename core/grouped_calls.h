@@ -11,7 +11,6 @@
 #include <list>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -49,10 +48,16 @@ class GroupedCalls {
         lead(work, lock);
       } else if (ticket->changed.wait_until(lock, patience) == std::cv_status::timeout && !ticket->taken) {
         waiting_.remove(ticket);
-        return limits_.too_long;
+        return copy_error(limits_.too_long);
       }
     }
     return std::move(*ticket->answer);
+  }
+
+  // Calls that no group has taken yet.
+  std::size_t waiting() const {
+    const std::lock_guard lock{mutex_};
+    return waiting_.size();
   }
 
  private:
@@ -81,7 +86,7 @@ class GroupedCalls {
     lock.lock();
     std::size_t next = 0;
     for (const auto& ticket : group) {
-      ticket->answer = answers.ok() ? std::move((*answers)[next++]) : Result<Answer>{copy_of(answers.error())};
+      ticket->answer = answers.ok() ? std::move((*answers)[next++]) : Result<Answer>{copy_error(answers.error())};
       ticket->changed.notify_one();
     }
     --groups_;
@@ -92,17 +97,8 @@ class GroupedCalls {
     if (!waiting_.empty()) waiting_.front()->changed.notify_one();
   }
 
-  // Without its detail where there is no memory for that.
-  static Error copy_of(const Error& error) {
-    try {
-      return error;
-    } catch (const std::bad_alloc&) {
-      return Error{error.code, error.reason, {}};
-    }
-  }
-
   const Limits limits_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::list<std::shared_ptr<Ticket>> waiting_;  // guarded by mutex_
   std::size_t groups_ = 0;                      // under way; guarded by mutex_
 };

@@ -8,9 +8,12 @@
 #include <new>
 #include <thread>
 
+#include "support/eventually.h"
+
 namespace muster {
 namespace {
 
+using test_support::eventually;
 using Numbers = std::vector<int>;
 using Doubled = std::vector<Result<int>>;
 using Calls = GroupedCalls<int, int>;
@@ -25,69 +28,78 @@ Calls::Limits limits(std::size_t at_once, std::size_t largest_group) {
   return {at_once, largest_group, std::chrono::minutes(1), Error{ErrorCode::kUnavailable, "test.too_long", ""}};
 }
 
-// Calls 0 to count-1 at the same time, while a first group is held up until all of them wait.
-class Crowd {
+// A first group that is under way until release(): whoever calls meanwhile waits, where one may be under way at once.
+class Held {
  public:
-  Crowd(Calls& calls, int count) : calls_(calls), count_(count) {}
-
-  std::vector<Result<int>> run(const Calls::Work& work) {
-    std::latch first_began{1};
-    std::latch go{1};
-    std::jthread first([&] {
-      EXPECT_EQ(*calls_.call(1000,
-                             [&](const Numbers& questions) {
-                               first_began.count_down();
-                               go.wait();
-                               return doubled(questions);
-                             }),
-                2000);
-    });
-    first_began.wait();
-    std::vector<Result<int>> answers(static_cast<std::size_t>(count_), Result<int>{-1});
-    std::vector<std::jthread> others;
-    for (int i = 0; i < count_; ++i) {
-      others.emplace_back([&, i] { answers[static_cast<std::size_t>(i)] = calls_.call(i, work); });
-    }
-    go.count_down();
-    others.clear();
-    return answers;
+  explicit Held(Calls& calls)
+      : thread_([this, &calls] {
+          const auto answer = calls.call(1000, [this](const Numbers& questions) {
+            began_.count_down();
+            go_.wait();
+            return doubled(questions);
+          });
+          EXPECT_EQ(*answer, 2000);
+        }) {
+    began_.wait();
   }
+  void release() { go_.count_down(); }
 
  private:
-  Calls& calls_;
-  int count_;
+  std::latch began_{1};
+  std::latch go_{1};
+  std::jthread thread_;
 };
 
-TEST(GroupedCalls, EachHasItsOwnAnswerWhateverGroupItWentWith) {
+// The answers to calls 0 to count-1, all of which wait when the first of them goes.
+std::vector<Result<int>> answers_of_crowd(Calls& calls, std::size_t count, const Calls::Work& work) {
+  Held held(calls);
+  std::vector<Result<int>> answers(count, Result<int>{-1});
+  std::vector<std::jthread> crowd;
+  for (std::size_t i = 0; i < count; ++i) {
+    crowd.emplace_back([&, i] { answers[i] = calls.call(static_cast<int>(i), work); });
+  }
+  EXPECT_TRUE(eventually([&] { return calls.waiting() == count; }));
+  held.release();
+  crowd.clear();
+  return answers;
+}
+
+TEST(GroupedCalls, WhoWaitsGoesTogetherAndEachHasItsOwnAnswer) {
   Calls calls{limits(1, 7)};
-  std::atomic<std::size_t> largest = 0;
-  const auto answers = Crowd(calls, 40).run([&](const Numbers& questions) {
-    largest = std::max(largest.load(), questions.size());
+  std::vector<std::size_t> groups;  // one at once: no two write here at the same time
+  const auto answers = answers_of_crowd(calls, 40, [&](const Numbers& questions) {
+    groups.push_back(questions.size());
     return doubled(questions);
   });
   for (std::size_t i = 0; i < answers.size(); ++i) EXPECT_EQ(*answers[i], 2 * static_cast<int>(i));
-  EXPECT_LE(largest, 7U);
+  EXPECT_EQ(groups, (std::vector<std::size_t>{7, 7, 7, 7, 7, 5}));
 }
 
-TEST(GroupedCalls, NoMoreGroupsAreUnderWayThanItSays) {
-  Calls calls{limits(2, 3)};
+TEST(GroupedCalls, AsManyGroupsAreUnderWayAsItSaysAndNoMore) {
+  Calls calls{limits(2, 1)};
   std::atomic<int> now = 0;
-  std::atomic<int> most = 0;
-  Crowd(calls, 30).run([&](const Numbers& questions) {
-    const int here = ++now;
-    int seen = most;
-    while (here > seen && !most.compare_exchange_weak(seen, here)) {
-    }
-    std::this_thread::yield();
-    --now;
-    return doubled(questions);
-  });
-  EXPECT_LE(most, 2);
+  std::atomic<int> begun = 0;
+  std::atomic<bool> too_many = false;
+  std::vector<std::jthread> crowd;
+  for (int i = 0; i < 30; ++i) {
+    crowd.emplace_back([&, i] {
+      (void)calls.call(i, [&](const Numbers& questions) {
+        if (++now > 2) too_many = true;
+        ++begun;
+        EXPECT_TRUE(eventually([&] { return begun >= 2; })) << "another goes beside the first";
+        --now;
+        return doubled(questions);
+      });
+    });
+  }
+  crowd.clear();
+  EXPECT_FALSE(too_many);
+  EXPECT_EQ(begun, 30);
 }
 
 TEST(GroupedCalls, AnErrorIsTheAnswerOfItsGroupAndOfNoOther) {
   Calls calls{limits(1, 1)};
-  const auto answers = Crowd(calls, 10).run([&](const Numbers& questions) -> Result<Doubled> {
+  const auto answers = answers_of_crowd(calls, 10, [&](const Numbers& questions) -> Result<Doubled> {
     if (questions.front() == 4) return Error{ErrorCode::kUnavailable, "database.unavailable", ""};
     if (questions.front() == 5) throw std::bad_alloc();
     return doubled(questions);
@@ -101,21 +113,12 @@ TEST(GroupedCalls, WhoWaitsTooLongForAGroupGoesAndTheGroupIsNotTouched) {
   Calls::Limits impatient = limits(1, 9);
   impatient.patience = std::chrono::milliseconds(1);
   Calls calls{impatient};
-  std::latch began{1};
-  std::latch go{1};
-  std::jthread first([&] {
-    EXPECT_EQ(*calls.call(1,
-                          [&](const Numbers& questions) {
-                            began.count_down();
-                            go.wait();
-                            return doubled(questions);
-                          }),
-              2);
-  });
-  began.wait();
-  EXPECT_EQ(calls.call(2, doubled).error().reason, "test.too_long");
-  go.count_down();
-  first.join();
+  {
+    Held held(calls);
+    EXPECT_EQ(calls.call(2, doubled).error().reason, "test.too_long");
+    EXPECT_EQ(calls.waiting(), 0U);
+    held.release();
+  }
   EXPECT_EQ(*calls.call(3, doubled), 6);
 }
 
