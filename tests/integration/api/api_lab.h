@@ -116,8 +116,8 @@ class ApiLab : public ::testing::Test {
     std::string idempotency_key = {};
     bool edges = false;
   };
-  Result<http::ClientResponse> try_send(const Via& via, const std::string& method, const std::string& target,
-                                        const std::string& body = "") {
+  // Keeps its connection from one request to the next.
+  Result<http::Client> client_of(const Via& via) {
     http::ClientConfig config;
     config.base_url = "https://127.0.0.1:" + std::to_string(via.edges ? server->edges_port() : server->rest_port());
     config.ca_file = path("root.pem");
@@ -126,7 +126,11 @@ class ApiLab : public ::testing::Test {
       config.client_certificate_file = path(via.certificate + ".pem");
       config.client_key_file = path(via.certificate + ".key");
     }
-    MUSTER_TRY(http::Client client, http::Client::create(config));
+    return http::Client::create(config);
+  }
+  Result<http::ClientResponse> try_send(const Via& via, const std::string& method, const std::string& target,
+                                        const std::string& body = "") {
+    MUSTER_TRY(http::Client client, client_of(via));
     http::ClientRequest request;
     request.method = method;
     request.target = target;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "core/encoding.h"
@@ -382,6 +383,53 @@ TEST_F(HostileCallers, AnIdempotencyKeyOnAnEndlessPathIsNoFaultOfTheServer) {
   const std::string path = acme.path + "/devices/" + std::string(3'000, 'a') + "/commands";
   const Answer answer = send({acme.admin, "", "k"}, "POST", path, R"({"name":"reset"})");
   EXPECT_EQ(answer.status / 100, 4) << answer.text;
+}
+
+// Certificates are looked up together with whatever else comes at that time: nobody is taken for another, nobody is let
+// into another's tenant, and whose certificate was revoked while its connection was open is out.
+TEST_F(HostileCallers, WhoAsksAtTheSameTimeIsNotTakenForAnother) {
+  const json lost = enrol(acme, "lost");
+  struct Asks {
+    const char* device;
+    std::string target;
+    int status;
+  };
+  const std::string of_pump = acme.path + "/devices/pump/renewal";
+  const std::string of_valve = beta.path + "/devices/valve/renewal";
+  const std::vector<Asks> all{{"pump", of_pump, 200},
+                              {"valve", of_valve, 200},
+                              {"pump", of_valve, 404},
+                              {"valve", of_pump, 404},
+                              {"lost", of_pump, 401},
+                              {"lost", acme.path + "/devices/lost/renewal", 401},
+                              {"pump", "/v1/tenants/nobody/devices/pump/renewal", 404}};
+  std::vector<http::Client> clients;
+  for (const Asks& one : all) {
+    clients.push_back(client_of({"", one.device}).value());
+    http::ClientRequest first;
+    first.target = acme.path;
+    ASSERT_TRUE(clients.back().send(first).ok()) << "the connection is open";
+  }
+  ASSERT_EQ(by(acme.admin, "POST", acme.path + "/certificates/" + lost.value("id", "") + "/revocation", json::object())
+                    .status /
+                100,
+            2);
+
+  std::vector<std::jthread> crowd;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    crowd.emplace_back([&, i] {
+      http::ClientRequest request;
+      request.target = all[i].target;
+      for (int round = 0; round < 30; ++round) {
+        const auto answer = clients[i].send(request);
+        ASSERT_TRUE(answer.ok()) << to_log_text(answer.error());
+        ASSERT_EQ(answer->status, all[i].status) << all[i].device << " " << request.target << ": " << answer->body;
+        if (answer->status != 200) continue;
+        const std::string certificate = json::parse(answer->body).value("certificate", "");
+        ASSERT_EQ(certificate, (i == 0 ? own : theirs).at("{certificate}"));
+      }
+    });
+  }
 }
 
 // A factory chooses the labels and groups of what it makes; a policy that puts them where devices' names stand is told.

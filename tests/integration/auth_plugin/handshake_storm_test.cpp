@@ -123,15 +123,18 @@ class PluginRests : public PluginHandshakes {
  protected:
   void SetUp() override {
     PluginHandshakes::SetUp();
-    start_broker("plugin_opt_device_publish_messages_per_second 1\nplugin_opt_device_publish_messages_burst 1\n");
-    for (int connection = 0; connection < 4; ++connection) {
+    start_broker(std::string("plugin_opt_device_publish_messages_per_second 1\n") +
+                 "plugin_opt_device_publish_messages_burst 1\nplugin_opt_max_handshakes 5\n" +
+                 "plugin_opt_max_handshakes_of_address 5\n");
+    for (int connection = 0; connection < 5; ++connection) {
       const auto client = connect(a1_);
+      ASSERT_EQ(client->connack(), 0);
       while (client->publish("acme/d1/telemetry", "x") == 0) {
       }
     }
   }
-  bool one_rests() {
-    return eventually([&] { return metric("muster_broker_handshakes_resting") == 1; });
+  bool rest(int count) {
+    return eventually([&] { return metric("muster_broker_handshakes_resting") == count; });
   }
   bool rest_was_broken() {
     return eventually(
@@ -142,7 +145,7 @@ class PluginRests : public PluginHandshakes {
 TEST_F(PluginRests, WhoLeavesMeanwhileIsGoneAtOnce) {
   const auto tls = open_tls(a1_);
   ASSERT_TRUE(tls);
-  ASSERT_TRUE(one_rests());
+  ASSERT_TRUE(rest(1));
   ::shutdown(SSL_get_fd(tls.get()), SHUT_RDWR);
   EXPECT_TRUE(rest_was_broken()) << "the broker's loop does not turn around a socket that nobody reads";
   EXPECT_TRUE(eventually([&] { return metric("muster_broker_handshakes_pending") == 0; }));
@@ -152,7 +155,7 @@ TEST_F(PluginRests, WhoLeavesMeanwhileIsGoneAtOnce) {
 TEST_F(PluginRests, WhoSendsALotMeanwhileIsEndedAndNothingOfItIsRead) {
   const auto tls = open_tls(a1_);
   ASSERT_TRUE(tls);
-  ASSERT_TRUE(one_rests());
+  ASSERT_TRUE(rest(1));
   const std::string junk(100'000, '\x10');
   (void)SSL_write(tls.get(), junk.data(), static_cast<int>(junk.size()));
   EXPECT_TRUE(rest_was_broken());
@@ -165,9 +168,38 @@ TEST_F(PluginRests, AnothersCertificateWithoutItsKeyDoesNotProlongTheRest) {
   Device thief = a1_;
   thief.credential.key = forged_key(*a1_.credential.key, *a2_.credential.key);
   std::vector<Tls> thieves;
-  for (int i = 0; i < 5; ++i) thieves.push_back(open_tls(thief));
+  for (int i = 0; i < 3; ++i) thieves.push_back(open_tls(thief));
+  ASSERT_TRUE(rest(3)) << "they were taken for it, as far as that goes";
   EXPECT_EQ(connect(a1_)->connack(), 0);
   EXPECT_EQ(connect(a2_)->connack(), 0);
+}
+
+// A device, or a tenant whose admin set a limit that all its devices hit, that takes every place by resting there.
+TEST_F(PluginRests, AHouseFullOfThoseWhoRestKeepsNobodyOut) {
+  std::vector<Tls> resting;
+  for (int i = 0; i < 5; ++i) resting.push_back(open_tls(a1_));
+  ASSERT_TRUE(rest(5));
+  EXPECT_EQ(connect(b1_)->connack(), 0);
+  EXPECT_EQ(connect(a2_)->connack(), 0);
+  EXPECT_GE(count_ended(), 1U);
+}
+
+// Where the gate has no time for the whole rest, CONNECT is refused instead.
+TEST_F(PluginHandshakes, WhoComesOutOfItsRestTooSoonIsRefused) {
+  start_broker(std::string(kShortTimes) +
+               "plugin_opt_device_publish_messages_per_second 1\nplugin_opt_device_publish_messages_burst 1\n");
+  const auto told_too_soon = [&] {
+    MqttOptions with = options(a1_);
+    with.version = 5;
+    const auto client = connect(a1_, with);
+    if (client->connack() == 0x9F) return true;
+    while (client->publish("acme/d1/telemetry", "x") == 0) {
+    }
+    return false;
+  };
+  EXPECT_TRUE(eventually(told_too_soon, std::chrono::seconds(60)));
+  EXPECT_TRUE(
+      eventually([&] { return metric("muster_broker_limits_hit_total{reason=\"limit.return_too_soon\"}") >= 1; }));
 }
 
 // A storm larger than one round of the loop serves: all get in, and who is connected is answered meanwhile.

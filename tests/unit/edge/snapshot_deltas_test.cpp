@@ -189,6 +189,24 @@ TEST_F(SnapshotFolderTest, FindsByLookingWhatTheKernelDidNotTell) {
   EXPECT_EQ(folder->refresh().value()->view->position(), at(3)) << "told of one";
 }
 
+// It was told of, and could not be used then: whatever comes next is a reason to look again.
+TEST_F(SnapshotFolderTest, TriesADeltaAgainThatFailedOnce) {
+  Fleet fleet{4};
+  auto edge = writer();
+  ASSERT_TRUE(edge.write_base(at(0), fleet.entities()).ok());
+  const auto folder = reader();
+  ASSERT_TRUE(folder->refresh().ok());
+  ASSERT_TRUE(edge.write_delta(at(0), at(1), {}).ok());
+  const std::string delta = folder_ + "/" + delta_name(1);
+  ASSERT_EQ(::chmod(delta.c_str(), 0666), 0);
+  EXPECT_EQ(refusal(*folder), "snapshot.permissions");
+  ASSERT_EQ(::chmod(delta.c_str(), 0644), 0);
+  ASSERT_TRUE(edge.write_heartbeat(at(1), SystemClock{}.now(), {}).ok());
+  const auto update = folder->refresh();
+  ASSERT_TRUE(update.ok() && update->has_value()) << "told of the heartbeat alone";
+  EXPECT_EQ((*update)->view->position(), at(1));
+}
+
 TEST_F(SnapshotFolderTest, CompactsWithoutChangingWhatItSays) {
   Fleet fleet{50};
   auto edge = SnapshotFolderWriter::open({.folder = folder_, .max_deltas = 10}).value();
